@@ -1,0 +1,3 @@
+"""Preamp: AWS Amplify Hosting on your own machine."""
+
+__version__ = "0.1.0"

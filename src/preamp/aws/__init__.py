@@ -1,0 +1,1 @@
+"""The AWS wire layer, ignorant of Amplify's behaviour: another service needs only another model file."""

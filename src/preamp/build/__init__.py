@@ -1,0 +1,1 @@
+"""Source, spec, environment, sandbox, phases, cache, logs: a build with no server and no database."""

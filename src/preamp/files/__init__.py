@@ -1,0 +1,1 @@
+"""The presigned files of the control port: uploads, logs, artifacts."""

@@ -1,0 +1,1 @@
+"""Publish, activate and verify the immutable output of a job."""

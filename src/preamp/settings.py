@@ -1,0 +1,181 @@
+"""One typed settings object. Order: command-line flags, environment `PREAMP_*`, file, defaults.
+
+The file is TOML, named by `PREAMP_CONFIG`, else `preamp.toml` in the data folder. Every field here is
+documented in docs/settings.md (a test compares both).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+
+class AuthMode(StrEnum):
+    KEYS = "keys"  # signatures are verified against the keys in the database
+    ANY = "any"  # emulator mode: any key is accepted; loopback only
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text says which, where it came from and what to do."""
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{value!r} is not HOST:PORT, such as 127.0.0.1:7732 or [::1]:0")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+def default_data_folder() -> Path:
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "preamp"
+
+
+class Settings(BaseSettings):
+    """All settings. Sizes are bytes, durations seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="PREAMP_", frozen=True, extra="forbid")
+
+    data: Path = Field(
+        default_factory=default_data_folder,
+        description="Folder of everything Preamp keeps; deleting it resets Preamp.",
+    )
+    control: Address = Field(
+        default="127.0.0.1:7732",
+        description="Where the API, webhooks and presigned files listen; port 0 picks a free one.",
+    )
+    edge: Address = Field(
+        default="127.0.0.1:7780",
+        description="Where sites are served; port 0 picks a free one.",
+    )
+    auth: AuthMode = Field(
+        default=AuthMode.KEYS,
+        description="`keys` verifies signatures; `any` accepts every key and needs a loopback control.",
+    )
+    account_id: str = Field(
+        default="000000000000",
+        pattern=r"^\d{12}$",
+        description="The AWS account id that the first key belongs to.",
+    )
+    region: str = Field(
+        default="us-east-1",
+        pattern=r"^[a-z0-9-]{1,32}$",
+        description="The region that `preamp env` prints and the commands use.",
+    )
+    site_domain: str | None = Field(
+        default=None,
+        description="What follows `{branch}.{appId}.` in a site's host; unset: `localhost:{edge port}`.",
+    )
+    control_url: str | None = Field(
+        default=None,
+        description="The URL of the control port as clients see it, for presigned URLs; unset: "
+        "whatever host the client called.",
+    )
+    worker_slots: int = Field(
+        default_factory=lambda: max(1, min(8, os.cpu_count() or 1)),
+        ge=1,
+        le=1024,
+        description="Jobs that one worker runs at once.",
+    )
+    concurrent_jobs: int = Field(
+        default=5,
+        ge=1,
+        le=100_000,
+        description="Jobs of one account and region that run at once, over all workers.",
+    )
+    edge_processes: int = Field(
+        default_factory=lambda: max(1, min(2, os.cpu_count() or 1)),
+        ge=1,
+        le=256,
+        description="Processes that share the edge port.",
+    )
+    build_timeout_minutes: int = Field(
+        default=30,
+        ge=5,
+        le=120,
+        description="Time limit of a build; an app's or branch's variable `_BUILD_TIMEOUT` wins.",
+    )
+    drain_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="How long running jobs may go on after SIGTERM before they are handed back.",
+    )
+    insecure_no_sandbox: bool = Field(
+        default=False,
+        description="Run builds without isolation where the machine offers none; else jobs fail.",
+    )
+    max_upload_bytes: int = Field(default=5 * GIB, ge=1, description="Largest upload of a manual deployment.")
+    max_release_bytes: int = Field(
+        default=5 * GIB, ge=1, description="Largest unpacked output of a job, all files together."
+    )
+    max_release_files: int = Field(default=200_000, ge=1, description="Most files in the output of a job.")
+    min_free_bytes: int = Field(
+        default=256 * MIB,
+        ge=0,
+        description="With less free space in the data folder, new jobs and uploads are refused.",
+    )
+    edge_memory_bytes: int = Field(
+        default=128 * MIB,
+        ge=0,
+        description="Bound of the prepared answers that each edge process keeps in memory.",
+    )
+    log_level: str = Field(
+        default="info",
+        pattern=r"^(debug|info|warning|error)$",
+        description="Least severe messages that the processes print.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        data = init_settings().get("data") or env_settings().get("data") or default_data_folder()
+        file = os.environ.get("PREAMP_CONFIG")
+        values = _read_file(Path(file) if file else Path(data) / "preamp.toml", required=bool(file))
+        return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+
+
+def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if required:
+            raise SettingsError(f"PREAMP_CONFIG names {path}, which does not exist") from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error}") from error
+
+
+def load(**flags: Any) -> Settings:
+    """Settings from all sources; `None` among `flags` means "not given".
+
+    Raises SettingsError with one line per wrong setting.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        lines = [
+            f"setting {'.'.join(map(str, item['loc'])) or '?'}: {item['msg']}" for item in error.errors()
+        ]
+        raise SettingsError("\n".join(lines)) from error

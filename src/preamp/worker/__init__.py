@@ -1,0 +1,1 @@
+"""Runs one job: build, then release, then verify, writing steps."""
