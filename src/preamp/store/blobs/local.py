@@ -1,0 +1,133 @@
+"""Blobs in a local folder: `blobs/ab/abcdef...`, read-only files, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blob:
+    """A stored blob."""
+
+    name: str
+    """SHA-256, lower-case hexadecimal."""
+    size: int
+    """Bytes."""
+
+
+class LocalBlobs:
+    """The content store of one data folder; safe to use from several processes.
+
+    A blob appears under its name by a rename, so that a reader sees all of it or none. Durability is
+    given by `sync()`, once for many blobs: call it before the row that refers to them is committed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._incoming = folder / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+
+    def path(self, name: str) -> Path:
+        """Where the blob is, or would be. Do not write to it."""
+        return self.folder / name[:2] / name
+
+    def exists(self, name: str) -> bool:
+        return self.path(name).exists()
+
+    def open(self, name: str) -> BinaryIO:
+        """Raises FileNotFoundError when there is no such blob."""
+        return self.path(name).open("rb")
+
+    def read(self, name: str) -> bytes:
+        """The whole blob; for manifests and small files. Raises FileNotFoundError."""
+        return self.path(name).read_bytes()
+
+    def put_bytes(self, data: bytes) -> Blob:
+        blob = Blob(name=hashlib.sha256(data).hexdigest(), size=len(data))
+        if not self.exists(blob.name):
+            with self.incoming() as writer:
+                writer.write(data)
+                writer.keep(blob.name)
+        return blob
+
+    def put_file(self, source: Path) -> Blob:
+        """Copy a regular file's bytes in; symbolic links are refused with OSError."""
+        with os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+            if not self.exists(digest):
+                file.seek(0)
+                # Hashed again while copying: the name must fit the bytes even if the file changed.
+                return self.put_stream(iter(lambda: file.read(_CHUNK), b""))
+        return Blob(name=digest, size=size)
+
+    def put_stream(self, chunks: Iterator[bytes]) -> Blob:
+        with self.incoming() as writer:
+            for chunk in chunks:
+                writer.write(chunk)
+            return writer.finish()
+
+    @contextlib.contextmanager
+    def incoming(self) -> Iterator[BlobWriter]:
+        """A temporary file that becomes a blob on `finish()` and vanishes otherwise."""
+        writer = BlobWriter(self, self._incoming / f"{os.getpid()}-{secrets.token_hex(8)}")
+        try:
+            yield writer
+        finally:
+            writer.discard()
+
+    def delete(self, name: str) -> None:
+        """Remove a blob; no error when it is gone already."""
+        self.path(name).unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        """Return when everything written so far survives a power cut."""
+        os.sync()
+
+    def free_bytes(self) -> int:
+        """Space left for an ordinary user on the file system of the store."""
+        usage = os.statvfs(self.folder)
+        return usage.f_bavail * usage.f_frsize
+
+
+class BlobWriter:
+    """Bytes on their way into the store."""
+
+    def __init__(self, blobs: LocalBlobs, temporary: Path) -> None:
+        self._blobs = blobs
+        self._temporary = temporary
+        self._file = temporary.open("xb")
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Raises OSError (ENOSPC) when the disk is full."""
+        self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def finish(self) -> Blob:
+        """Put the bytes under their name."""
+        name = self._hash.hexdigest()
+        self.keep(name)
+        return Blob(name=name, size=self.size)
+
+    def keep(self, name: str) -> None:
+        self._file.close()
+        self._temporary.chmod(0o444)
+        target = self._blobs.path(name)
+        target.parent.mkdir(exist_ok=True)
+        self._temporary.rename(target)
+
+    def discard(self) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)

@@ -1,0 +1,140 @@
+"""Branches: named queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+
+from preamp.model.branches import Branch, BranchConfig
+from preamp.store import documents
+from preamp.store.tables import branches
+
+
+def insert_branch(
+    conn: Connection,
+    *,
+    app_id: str,
+    name: str,
+    label: str,
+    config: BranchConfig,
+    tags: Mapping[str, str],
+    now: int,
+) -> Branch:
+    """`name` and `label` must be free in the app (IntegrityError otherwise)."""
+    row = conn.execute(
+        insert(branches)
+        .values(
+            app_id=app_id,
+            name=name,
+            label=label,
+            config=documents.encode(config),
+            tags=documents.encode(tags),
+            created_ms=now,
+            updated_ms=now,
+        )
+        .returning(*branches.c)
+    ).mappings()
+    return _branch(row.one())
+
+
+def get_branch(conn: Connection, app_id: str, name: str) -> Branch | None:
+    row = conn.execute(select(branches).where(branches.c.app_id == app_id, branches.c.name == name))
+    found = row.mappings().first()
+    return _branch(found) if found else None
+
+
+def get_branch_by_id(conn: Connection, branch_id: int) -> Branch | None:
+    found = conn.execute(select(branches).where(branches.c.branch_id == branch_id)).mappings().first()
+    return _branch(found) if found else None
+
+
+def page_branches(conn: Connection, app_id: str, *, after: int, limit: int) -> list[Branch]:
+    """In creation order; a next page goes on after the last `branch_id`."""
+    rows = conn.execute(
+        select(branches)
+        .where(branches.c.app_id == app_id, branches.c.branch_id > after)
+        .order_by(branches.c.branch_id)
+        .limit(limit)
+    ).mappings()
+    return [_branch(row) for row in rows]
+
+
+def count_branches(conn: Connection, app_id: str) -> int:
+    return conn.scalar(select(func.count()).where(branches.c.app_id == app_id)) or 0
+
+
+def label_taken(conn: Connection, app_id: str, label: str, *, except_branch: int | None = None) -> bool:
+    query = select(branches.c.branch_id).where(branches.c.app_id == app_id, branches.c.label == label)
+    if except_branch is not None:
+        query = query.where(branches.c.branch_id != except_branch)
+    return conn.scalar(query) is not None
+
+
+def update_branch(conn: Connection, branch_id: int, *, label: str, config: BranchConfig, now: int) -> None:
+    conn.execute(
+        update(branches)
+        .where(branches.c.branch_id == branch_id)
+        .values(label=label, config=documents.encode(config), updated_ms=now)
+    )
+
+
+def update_tags(conn: Connection, branch_id: int, tags: Mapping[str, str]) -> None:
+    conn.execute(
+        update(branches).where(branches.c.branch_id == branch_id).values(tags=documents.encode(tags))
+    )
+
+
+def next_job_number(conn: Connection, branch_id: int) -> int:
+    """Take the branch's next number; it is never given out again, even when the job is deleted."""
+    number = conn.scalar(
+        update(branches)
+        .where(branches.c.branch_id == branch_id)
+        .values(last_job=branches.c.last_job + 1, job_count=branches.c.job_count + 1)
+        .returning(branches.c.last_job)
+    )
+    if number is None:
+        raise LookupError(f"branch {branch_id} is gone")
+    return int(number)
+
+
+def forget_job(conn: Connection, branch_id: int) -> None:
+    """One job fewer."""
+    conn.execute(
+        update(branches).where(branches.c.branch_id == branch_id).values(job_count=branches.c.job_count - 1)
+    )
+
+
+def advance(conn: Connection, branch_id: int, *, job: int, release_id: str) -> bool:
+    """Serve `release_id`, unless a release of a later job is served already (then False)."""
+    done = conn.execute(
+        update(branches)
+        .where(
+            branches.c.branch_id == branch_id,
+            or_(branches.c.active_job.is_(None), branches.c.active_job < job),
+        )
+        .values(active_job=job, active_release=release_id)
+    )
+    return done.rowcount == 1
+
+
+def delete_branch(conn: Connection, branch_id: int) -> None:
+    """Jobs, releases and uploads go with it."""
+    conn.execute(delete(branches).where(branches.c.branch_id == branch_id))
+
+
+def _branch(row: RowMapping) -> Branch:
+    return Branch(
+        branch_id=row["branch_id"],
+        app_id=row["app_id"],
+        name=row["name"],
+        label=row["label"],
+        config=documents.decode(row["config"], BranchConfig),
+        created_ms=row["created_ms"],
+        updated_ms=row["updated_ms"],
+        last_job=row["last_job"],
+        job_count=row["job_count"],
+        active_job=row["active_job"],
+        active_release=row["active_release"],
+        tags=documents.decode_map(row["tags"]),
+    )

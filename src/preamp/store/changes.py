@@ -1,0 +1,33 @@
+"""The change log that edges follow: a row says "what app X answers may be different now"."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from preamp.store.tables import changes
+
+KEPT_MS = 24 * 3600 * 1000
+"""An edge that was away for longer reloads everything."""
+
+
+def record(conn: Connection, app_id: str, *, now: int) -> None:
+    """Part of the transaction that makes the change, so that no edge sees one without the other."""
+    conn.execute(insert(changes).values(app_id=app_id, at_ms=now))
+
+
+def latest(conn: Connection) -> int:
+    """The newest sequence number, 0 when nothing ever changed."""
+    return conn.scalar(select(func.max(changes.c.seq))) or 0
+
+
+def since(conn: Connection, seq: int) -> list[tuple[int, str]]:
+    """(sequence number, app id) of all changes after `seq`, oldest first."""
+    rows = conn.execute(
+        select(changes.c.seq, changes.c.app_id).where(changes.c.seq > seq).order_by(changes.c.seq)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def prune(conn: Connection, *, now: int) -> None:
+    """Forget old changes but never the newest one, which keeps the counter known."""
+    conn.execute(delete(changes).where(changes.c.at_ms < now - KEPT_MS, changes.c.seq < latest(conn)))

@@ -1,0 +1,184 @@
+"""The tables. Times are integer milliseconds; JSON documents are text, decoded by `documents`."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+# SQLite gives ids of their own, never reused, only to INTEGER PRIMARY KEY AUTOINCREMENT.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("access_key_id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret_sealed", LargeBinary, nullable=False),
+    Column("policy", Text),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+apps = Table(
+    "apps",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("app_id", Text, nullable=False, unique=True),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("apps_by_scope", "account", "region", "seq"),
+    sqlite_autoincrement=True,
+)
+
+branches = Table(
+    "branches",
+    metadata,
+    Column("branch_id", Serial, primary_key=True, autoincrement=True),
+    Column("app_id", Text, ForeignKey("apps.app_id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Column("last_job", Integer, nullable=False, server_default="0"),
+    Column("job_count", Integer, nullable=False, server_default="0"),
+    Column("active_job", Integer),
+    Column("active_release", Text),
+    UniqueConstraint("app_id", "name", name="branches_by_name"),
+    UniqueConstraint("app_id", "label", name="branches_by_label"),
+    Index("branches_by_app", "app_id", "branch_id"),
+    sqlite_autoincrement=True,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("branch_id", Serial, ForeignKey("branches.branch_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("app_id", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("stop_requested_ms", BigInteger),
+    Column("reason", Text),
+    Column("commit_id", Text),
+    Column("commit_message", Text),
+    Column("commit_time_ms", BigInteger),
+    Column("source_url", Text),
+    Column("source_url_type", Text),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("started_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("worker_id", Text),
+    Column("status_reason", Text),
+    Index(
+        "jobs_unfinished",
+        "state",
+        "account",
+        "region",
+        sqlite_where=text("state IN ('CREATED', 'PENDING', 'RUNNING')"),
+        postgresql_where=text("state IN ('CREATED', 'PENDING', 'RUNNING')"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("branch_id", Serial, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("worker_id", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("outcome", Text),
+    sqlite_with_rowid=False,
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("branch_id", Serial, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("status_reason", Text),
+    Column("context", Text),
+    Column("has_log", Boolean, nullable=False),
+    Column("has_artifacts", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("release_id", Text, primary_key=True),
+    Column("branch_id", Serial, ForeignKey("branches.branch_id", ondelete="CASCADE"), nullable=False),
+    Column("job", Integer, nullable=False),
+    Column("manifest_blob", Text, nullable=False),
+    Column("manifest_size", BigInteger, nullable=False),
+    Column("file_count", Integer, nullable=False),
+    Column("total_bytes", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("branch_id", "job", name="releases_by_job"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("branch_id", Serial, ForeignKey("branches.branch_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    # The file's path in the site; empty for the one zip of a deployment without a file map.
+    Column("path", Text, primary_key=True),
+    Column("md5", Text),
+    Column("blob", Text),
+    Column("size", BigInteger),
+    Column("received_ms", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker_id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("boot_id", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("pid_start", BigInteger, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+)
+
+# What the edge watches: one row each time something that changes answers was written.
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("app_id", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
