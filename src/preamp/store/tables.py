@@ -92,13 +92,21 @@ jobs = Table(
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("worker_id", Text),
     Column("status_reason", Text),
+    # `ended_ms IS NULL` is what "unfinished" means; both indexes hold only those few rows.
     Index(
-        "jobs_unfinished",
-        "state",
+        "jobs_open_by_branch",
+        "branch_id",
+        "number",
+        sqlite_where=text("ended_ms IS NULL"),
+        postgresql_where=text("ended_ms IS NULL"),
+    ),
+    Index(
+        "jobs_open_by_scope",
         "account",
         "region",
-        sqlite_where=text("state IN ('CREATED', 'PENDING', 'RUNNING')"),
-        postgresql_where=text("state IN ('CREATED', 'PENDING', 'RUNNING')"),
+        "state",
+        sqlite_where=text("ended_ms IS NULL"),
+        postgresql_where=text("ended_ms IS NULL"),
     ),
     sqlite_with_rowid=False,
 )

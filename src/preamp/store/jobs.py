@@ -1,0 +1,265 @@
+"""Jobs: named queries. Every change of state is a guarded update: one row or nothing."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Update, delete, func, insert, select, update
+
+from preamp.model.caller import Scope
+from preamp.model.jobs import (
+    TERMINAL,
+    Attempt,
+    Commit,
+    Job,
+    JobState,
+    JobType,
+    SourceUrlType,
+    sources_of,
+)
+from preamp.store.tables import jobs
+
+
+def insert_job(conn: Connection, job: Job, *, scope: Scope, app_id: str) -> None:
+    commit = job.commit
+    conn.execute(
+        insert(jobs).values(
+            branch_id=job.branch_id,
+            number=job.number,
+            app_id=app_id,
+            account=scope.account,
+            region=scope.region,
+            type=job.type,
+            state=job.state,
+            reason=job.reason,
+            commit_id=commit.commit_id if commit else None,
+            commit_message=commit.message if commit else None,
+            commit_time_ms=commit.time_ms if commit else None,
+            source_url=job.source_url,
+            source_url_type=job.source_url_type,
+            created_ms=job.created_ms,
+            started_ms=job.started_ms,
+        )
+    )
+
+
+def get_job(conn: Connection, branch_id: int, number: int) -> Job | None:
+    row = conn.execute(select(jobs).where(_is(branch_id, number))).mappings().first()
+    return _job(row) if row else None
+
+
+def page_jobs(conn: Connection, branch_id: int, *, before: int | None, limit: int) -> list[Job]:
+    """Newest first; a next page goes on before the last number."""
+    query = select(jobs).where(jobs.c.branch_id == branch_id)
+    if before is not None:
+        query = query.where(jobs.c.number < before)
+    rows = conn.execute(query.order_by(jobs.c.number.desc()).limit(limit)).mappings()
+    return [_job(row) for row in rows]
+
+
+def unfinished(conn: Connection, branch_id: int) -> list[Job]:
+    """Oldest first: everything of the branch that has not reached a terminal state."""
+    rows = conn.execute(
+        select(jobs).where(jobs.c.branch_id == branch_id, jobs.c.ended_ms.is_(None)).order_by(jobs.c.number)
+    ).mappings()
+    return [_job(row) for row in rows]
+
+
+def unfinished_of_app(conn: Connection, app_id: str) -> list[int]:
+    """The branch ids of an app that have unfinished jobs."""
+    rows = conn.execute(
+        select(jobs.c.branch_id).where(jobs.c.app_id == app_id, jobs.c.ended_ms.is_(None)).distinct()
+    )
+    return [row[0] for row in rows]
+
+
+def scope_of(conn: Connection, branch_id: int, number: int) -> Scope | None:
+    row = conn.execute(select(jobs.c.account, jobs.c.region).where(_is(branch_id, number))).first()
+    return Scope(account=row[0], region=row[1]) if row else None
+
+
+def running_in(conn: Connection, scope: Scope) -> int:
+    """How many jobs of the account and region run now."""
+    return (
+        conn.scalar(
+            select(func.count())
+            .select_from(jobs)
+            .where(
+                jobs.c.account == scope.account,
+                jobs.c.region == scope.region,
+                jobs.c.state == JobState.RUNNING,
+                jobs.c.ended_ms.is_(None),
+            )
+        )
+        or 0
+    )
+
+
+def branches_to_look_at(conn: Connection) -> list[int]:
+    """Branches with a job that waits, or that runs and was asked to stop; longest waiting first."""
+    waiting = (jobs.c.state == JobState.PENDING) | (jobs.c.stop_requested_ms.is_not(None))
+    rows = conn.execute(
+        select(jobs.c.branch_id)
+        .where(jobs.c.ended_ms.is_(None), waiting)
+        .group_by(jobs.c.branch_id)
+        .order_by(func.min(jobs.c.started_ms))
+    )
+    return [row[0] for row in rows]
+
+
+def running_of_others(conn: Connection, worker_id: str) -> list[tuple[Attempt, str]]:
+    """Attempts that other workers hold, with the worker's id."""
+    rows = conn.execute(
+        select(jobs.c.branch_id, jobs.c.number, jobs.c.attempt, jobs.c.worker_id).where(
+            jobs.c.state == JobState.RUNNING, jobs.c.ended_ms.is_(None), jobs.c.worker_id != worker_id
+        )
+    )
+    return [(Attempt(branch_id=row[0], number=row[1], attempt=row[2]), row[3]) for row in rows]
+
+
+def claim(conn: Connection, branch_id: int, number: int, *, worker_id: str) -> Attempt | None:
+    """Give a pending job to a worker under a new attempt number; None when it is not pending."""
+    attempt = conn.scalar(
+        _move(branch_id, number, JobState.RUNNING)
+        .values(attempt=jobs.c.attempt + 1, worker_id=worker_id)
+        .returning(jobs.c.attempt)
+    )
+    if attempt is None:
+        return None
+    return Attempt(branch_id=branch_id, number=number, attempt=attempt)
+
+
+def start_deployment(
+    conn: Connection,
+    branch_id: int,
+    number: int,
+    *,
+    source_url: str | None,
+    source_url_type: SourceUrlType | None,
+    now: int,
+) -> bool:
+    """CREATED -> PENDING. False when the deployment is in another state."""
+    done = conn.execute(
+        _move(branch_id, number, JobState.PENDING)
+        .where(jobs.c.state == JobState.CREATED)
+        .values(started_ms=now, source_url=source_url, source_url_type=source_url_type)
+    )
+    return done.rowcount == 1
+
+
+def is_current(conn: Connection, attempt: Attempt) -> bool:
+    """Whether the attempt may still write: it is the newest one and its job runs."""
+    return conn.scalar(select(jobs.c.number).where(_held_by(attempt))) is not None
+
+
+def stop_requested(conn: Connection, attempt: Attempt) -> bool:
+    return (
+        conn.scalar(select(jobs.c.number).where(_held_by(attempt), jobs.c.stop_requested_ms.is_not(None)))
+        is not None
+    )
+
+
+def set_commit(conn: Connection, attempt: Attempt, commit: Commit) -> bool:
+    """What the build resolved; False when the attempt is no longer current."""
+    done = conn.execute(
+        update(jobs)
+        .where(_held_by(attempt))
+        .values(
+            commit_id=commit.commit_id,
+            commit_message=commit.message,
+            commit_time_ms=commit.time_ms,
+        )
+    )
+    return done.rowcount == 1
+
+
+def succeed(conn: Connection, attempt: Attempt, *, now: int) -> bool:
+    """RUNNING -> SUCCEED. False when the attempt is not current or a stop was asked for."""
+    done = conn.execute(
+        update(jobs)
+        .where(_held_by(attempt), jobs.c.stop_requested_ms.is_(None))
+        .values(state=JobState.SUCCEED, ended_ms=now)
+    )
+    return done.rowcount == 1
+
+
+def finish(
+    conn: Connection, attempt: Attempt, state: JobState, *, status_reason: str | None, now: int
+) -> bool:
+    """RUNNING -> FAILED or CANCELLED. False when the attempt is not current."""
+    done = conn.execute(
+        update(jobs).where(_held_by(attempt)).values(state=state, ended_ms=now, status_reason=status_reason)
+    )
+    return done.rowcount == 1
+
+
+def hand_back(conn: Connection, attempt: Attempt) -> bool:
+    """RUNNING -> PENDING: the attempt is over, the job is not. False when it is not current."""
+    done = conn.execute(update(jobs).where(_held_by(attempt)).values(state=JobState.PENDING, worker_id=None))
+    return done.rowcount == 1
+
+
+def request_stop(conn: Connection, branch_id: int, number: int, *, now: int) -> bool:
+    """Ask the worker to stop; False when the job does not run. Asking twice changes nothing."""
+    done = conn.execute(
+        update(jobs)
+        .where(_is(branch_id, number), jobs.c.state == JobState.RUNNING)
+        .values(stop_requested_ms=func.coalesce(jobs.c.stop_requested_ms, now))
+    )
+    return done.rowcount == 1
+
+
+def cancel_waiting(conn: Connection, branch_id: int, number: int, *, status_reason: str, now: int) -> bool:
+    """CREATED or PENDING -> CANCELLED. False when a worker holds it or it is over."""
+    done = conn.execute(
+        _move(branch_id, number, JobState.CANCELLED)
+        .where(jobs.c.state != JobState.RUNNING)
+        .values(ended_ms=now, stop_requested_ms=now, status_reason=status_reason)
+    )
+    return done.rowcount == 1
+
+
+def delete_job(conn: Connection, branch_id: int, number: int) -> bool:
+    """False when a worker holds the job or there is none."""
+    deletable = TERMINAL | {JobState.CREATED, JobState.PENDING}
+    done = conn.execute(delete(jobs).where(_is(branch_id, number), jobs.c.state.in_(deletable)))
+    return done.rowcount == 1
+
+
+def _is(branch_id: int, number: int) -> ColumnElement[bool]:
+    return (jobs.c.branch_id == branch_id) & (jobs.c.number == number)
+
+
+def _held_by(attempt: Attempt) -> ColumnElement[bool]:
+    return (
+        _is(attempt.branch_id, attempt.number)
+        & (jobs.c.attempt == attempt.attempt)
+        & (jobs.c.state == JobState.RUNNING)
+    )
+
+
+def _move(branch_id: int, number: int, target: JobState) -> Update:
+    return (
+        update(jobs).where(_is(branch_id, number), jobs.c.state.in_(sources_of(target))).values(state=target)
+    )
+
+
+def _job(row: RowMapping) -> Job:
+    commit_id = row["commit_id"]
+    url_type = row["source_url_type"]
+    return Job(
+        branch_id=row["branch_id"],
+        number=row["number"],
+        type=JobType(row["type"]),
+        state=JobState(row["state"]),
+        stop_requested_ms=row["stop_requested_ms"],
+        reason=row["reason"],
+        commit=Commit(commit_id=commit_id, message=row["commit_message"], time_ms=row["commit_time_ms"])
+        if commit_id
+        else None,
+        source_url=row["source_url"],
+        source_url_type=SourceUrlType(url_type) if url_type else None,
+        created_ms=row["created_ms"],
+        started_ms=row["started_ms"],
+        ended_ms=row["ended_ms"],
+        attempt=row["attempt"],
+        status_reason=row["status_reason"],
+    )
