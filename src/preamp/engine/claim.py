@@ -1,0 +1,54 @@
+"""Claim the oldest waiting job of a branch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from preamp.model.jobs import Attempt, Job, JobState
+from preamp.store import attempts, jobs, steps
+from preamp.store.database import Database
+
+
+class Nothing(Enum):
+    """Why a look at a branch gave no job."""
+
+    IDLE = "idle"  # the branch has no waiting job
+    BUSY = "busy"  # a job of the branch runs; its end is the next occasion to look
+    FULL = "full"  # the account runs as many jobs as it may
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A job that is now ours to run."""
+
+    job: Job
+    attempt: Attempt
+
+
+def claim_next(
+    database: Database, branch_id: int, *, worker_id: str, concurrent_jobs: int, now: int
+) -> Claim | Nothing:
+    """At most one job of a branch runs, oldest first; at most `concurrent_jobs` of an account run.
+
+    Looked up first without the write lock: most looks find nothing to do.
+    """
+    with database.read() as conn:
+        if not jobs.unfinished(conn, branch_id):
+            return Nothing.IDLE
+    with database.write() as tx:
+        waiting = [job for job in jobs.unfinished(tx.conn, branch_id) if job.state is not JobState.CREATED]
+        if not waiting:
+            return Nothing.IDLE
+        if any(job.state is JobState.RUNNING for job in waiting):
+            return Nothing.BUSY
+        job = waiting[0]
+        scope = jobs.scope_of(tx.conn, branch_id, job.number)
+        assert scope is not None, "the row was read in this transaction"
+        if jobs.running_in(tx.conn, scope) >= concurrent_jobs:
+            return Nothing.FULL
+        attempt = jobs.claim(tx.conn, branch_id, job.number, worker_id=worker_id)
+        assert attempt is not None, "a pending job under the write lock can be claimed"
+        steps.delete_steps(tx.conn, branch_id, job.number)
+        attempts.insert_attempt(tx.conn, attempt, worker_id=worker_id, now=now)
+        return Claim(job=job, attempt=attempt)

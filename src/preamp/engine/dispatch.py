@@ -1,0 +1,183 @@
+"""The worker's dispatcher: which branch to look at next, and how many jobs run at once.
+
+Everything here is in memory and may be lost: a start scans the jobs table, and a sweep does so again
+every second, so that no wake-up is needed for a job to run, only for it to run at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from preamp.engine import finish
+from preamp.engine.claim import Claim, Nothing, claim_next
+from preamp.model.jobs import Attempt
+from preamp.model.times import now_ms
+from preamp.store import jobs
+from preamp.store.database import Database
+
+_log = logging.getLogger(__name__)
+SWEEP_SECONDS = 1.0
+
+
+class Interrupt(Enum):
+    """Why a running job is being cut short."""
+
+    STOP = "stop"  # the client asked; the job ends CANCELLED
+    DRAIN = "drain"  # this worker goes away; the job is handed back
+    LOST = "lost"  # the attempt is not current any more; nothing may be written
+
+
+@dataclass(slots=True)
+class Run:
+    """A job under way. `interrupt` is set before the task is cancelled."""
+
+    attempt: Attempt
+    task: asyncio.Task[None] | None = None
+    interrupt: Interrupt | None = None
+
+    def cut(self, why: Interrupt) -> None:
+        """Cancel the run, once; it answers for its processes being dead before it ends."""
+        if self.interrupt is None and self.task is not None:
+            self.interrupt = why
+            self.task.cancel()
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Runs jobs in up to `slots` tasks.
+
+    `run(claim, run)` runs one job to its end and returns only when none of its processes is left.
+    """
+
+    database: Database
+    worker_id: str
+    slots: int
+    concurrent_jobs: int
+    run: Callable[[Claim, Run], Awaitable[None]]
+    running: dict[int, Run] = field(default_factory=dict)
+    _looks: dict[int, None] = field(default_factory=dict)
+    _full: dict[int, None] = field(default_factory=dict)
+    _something: asyncio.Event = field(default_factory=asyncio.Event)
+    _grace: float | None = None
+
+    def wake(self, branch_id: int) -> None:
+        """Look at a branch soon; the order of first calls is kept."""
+        self._looks.setdefault(branch_id)
+        self._something.set()
+
+    def drain(self, grace_seconds: float) -> None:
+        """Begin nothing more; `main` gives running jobs the grace time, hands back those that are left,
+        and returns."""
+        self._grace = grace_seconds
+        self._something.set()
+
+    async def main(self) -> None:
+        """Dispatch until drained; no job of ours runs when it returns."""
+        sweeper = asyncio.create_task(self._sweep())
+        try:
+            while self._grace is None:
+                await self._something.wait()
+                self._something.clear()
+                await self._look_around()
+            await self._wait_for_running(timeout=self._grace)
+        finally:
+            sweeper.cancel()
+        for run in list(self.running.values()):
+            run.cut(Interrupt.DRAIN)
+        await self._wait_for_running(timeout=None)
+
+    async def _wait_for_running(self, timeout: float | None) -> None:
+        tasks = [run.task for run in self.running.values() if run.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout)
+
+    async def _look_around(self) -> None:
+        held_back: dict[int, None] = {}
+        while self._looks and self._grace is None:
+            branch_id = next(iter(self._looks))
+            del self._looks[branch_id]
+            if branch_id in self.running:
+                await self._check(self.running[branch_id])
+            elif len(self.running) >= self.slots:
+                held_back[branch_id] = None
+            else:
+                await self._try(branch_id)
+        self._looks = {**held_back, **self._looks}
+
+    async def _try(self, branch_id: int) -> None:
+        try:
+            found = await asyncio.to_thread(
+                claim_next,
+                self.database,
+                branch_id,
+                worker_id=self.worker_id,
+                concurrent_jobs=self.concurrent_jobs,
+                now=now_ms(),
+            )
+        except Exception:  # noqa: BLE001 (nothing may end the dispatcher)
+            # Full disk or locked database: the job stays pending and the next sweep tries again.
+            _log.exception("could not claim a job of branch %s", branch_id)
+            return
+        if found is Nothing.FULL:
+            self._full[branch_id] = None
+        elif isinstance(found, Claim):
+            run = Run(attempt=found.attempt)
+            self.running[branch_id] = run
+            run.task = asyncio.create_task(self._run(found, run))
+            await asyncio.sleep(0)  # a task that is cancelled before it began would clean nothing up
+
+    async def _run(self, claim: Claim, run: Run) -> None:
+        try:
+            await self.run(claim, run)
+        except asyncio.CancelledError:
+            if run.interrupt is None:
+                raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, the job must end and say so)
+            _log.exception("job %s of branch %s broke", claim.job.number, claim.job.branch_id)
+            await self._fail(claim.attempt, f"Internal error: {type(error).__name__}: {error}")
+        finally:
+            del self.running[claim.job.branch_id]
+            for waiting in (*self._full, claim.job.branch_id):
+                self._looks.setdefault(waiting)
+            self._full.clear()
+            self._something.set()
+
+    async def _fail(self, attempt: Attempt, reason: str) -> None:
+        """Write the end of a job down, however long the database takes to accept it."""
+        while True:
+            try:
+                await asyncio.to_thread(finish.fail, self.database, attempt, reason=reason, now=now_ms())
+            except Exception:  # noqa: BLE001 (a full disk is one of the causes)
+                _log.exception("could not end job %s; it is tried again", attempt.number)
+                await asyncio.sleep(SWEEP_SECONDS)
+            else:
+                return
+
+    async def _check(self, run: Run) -> None:
+        """A wake-up for a branch that runs here: was the job stopped, or taken from us?"""
+        current, stopping = await asyncio.to_thread(self._state_of, run.attempt)
+        if not current:
+            run.cut(Interrupt.LOST)
+        elif stopping:
+            run.cut(Interrupt.STOP)
+
+    def _state_of(self, attempt: Attempt) -> tuple[bool, bool]:
+        with self.database.read() as conn:
+            return jobs.is_current(conn, attempt), jobs.stop_requested(conn, attempt)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                for branch_id in (*await asyncio.to_thread(self._scan), *self.running):
+                    self.wake(branch_id)
+            except Exception:  # noqa: BLE001 (the next sweep is the remedy)
+                _log.exception("sweep of the jobs table failed; it is tried again")
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def _scan(self) -> list[int]:
+        with self.database.read() as conn:
+            return jobs.branches_to_look_at(conn)

@@ -1,0 +1,342 @@
+"""What every engine must do. The jobs here are coroutines; real builds are in the acceptance tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from preamp.engine import finish
+from preamp.engine.claim import Claim, claim_next
+from preamp.engine.dispatch import Dispatcher, Interrupt, Run
+from preamp.engine.recover import MAX_LOST, recover
+from preamp.engine.stop import delete_job, stop_job
+from preamp.engine.wakeups import EmbeddedEngine, WakeupListener
+from preamp.model.branches import Branch
+from preamp.model.errors import BadRequest
+from preamp.model.ids import new_release_id
+from preamp.model.jobs import Attempt, JobState, JobStatus
+from preamp.model.releases import Body, Release
+from preamp.model.times import now_ms
+from preamp.store import branches, jobs, workers
+from preamp.store.attempts import Outcome
+from preamp.store.database import Database
+from tests.support.rows import SCOPE, NoEngine, add_app, add_branch, job_of, new_database, push
+
+
+@dataclass
+class Machine:
+    """A worker with jobs that wait until they are let go."""
+
+    database: Database
+    folder: Path
+    engine: EmbeddedEngine
+    begun: list[tuple[int, int]] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+    gates: dict[tuple[int, int], asyncio.Event] = field(default_factory=dict)
+    dispatcher: Dispatcher | None = None
+
+    def gate(self, branch: Branch, number: int) -> asyncio.Event:
+        return self.gates.setdefault((branch.branch_id, number), asyncio.Event())
+
+    async def run(self, claim: Claim, run: Run) -> None:
+        key = (claim.job.branch_id, claim.job.number)
+        self.begun.append(key)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await self.gates.setdefault(key, asyncio.Event()).wait()
+        except asyncio.CancelledError:
+            if run.interrupt is Interrupt.STOP:
+                finish.cancel(self.database, claim.attempt, reason="stopped", now=now_ms())
+            elif run.interrupt is Interrupt.DRAIN:
+                finish.hand_back(self.database, claim.attempt, Outcome.HANDED_BACK, now=now_ms())
+        else:
+            assert finish.succeed(
+                self.database, claim.attempt, app_id="d1", release=release(claim), now=now_ms()
+            )
+        finally:
+            self.at_once -= 1
+
+
+def release(claim: Claim) -> Release:
+    return Release(
+        release_id=new_release_id(),
+        branch_id=claim.job.branch_id,
+        job=claim.job.number,
+        manifest=Body(blob="0" * 64, size=2),
+        file_count=0,
+        total_bytes=0,
+        created_ms=now_ms(),
+    )
+
+
+@asynccontextmanager
+async def machine(
+    folder: Path, *, slots: int = 4, concurrent_jobs: int = 100, open_gates: bool = False
+) -> AsyncIterator[Machine]:
+    database = new_database(folder)
+    it = Machine(database=database, folder=folder, engine=EmbeddedEngine(folder))
+    worker = workers.this_worker()
+    with database.write() as tx:
+        workers.insert_worker(tx.conn, worker, now=now_ms())
+
+    async def run(claim: Claim, run: Run) -> None:
+        if open_gates:
+            it.gates.setdefault((claim.job.branch_id, claim.job.number), asyncio.Event()).set()
+        await it.run(claim, run)
+
+    dispatcher = Dispatcher(
+        database=database,
+        worker_id=worker.worker_id,
+        slots=slots,
+        concurrent_jobs=concurrent_jobs,
+        run=run,
+    )
+    it.dispatcher = dispatcher
+    listener = WakeupListener(folder, dispatcher.wake)
+    loop = asyncio.get_running_loop()
+    listener.start(loop)
+    main = asyncio.create_task(dispatcher.main())
+    try:
+        yield it
+    finally:
+        dispatcher.drain(0)
+        await main
+        listener.close(loop)
+        it.engine._socket.close()
+        database.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 (the conditions are rows of a database)
+            await asyncio.sleep(0.005)
+
+
+def drive(test: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(test())  # type: ignore[arg-type]
+
+
+def state(it: Machine, branch: Branch, number: int) -> JobState:
+    return job_of(it.database, branch, number).state
+
+
+def test_jobs_of_a_branch_run_one_at_a_time_and_in_order(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with machine(tmp_path) as it:
+            branch = add_branch(it.database, add_app(it.database))
+            for _ in range(3):
+                push(it.database, it.engine, branch)
+            await until(lambda: len(it.begun) == 1)
+            assert [state(it, branch, n) for n in (1, 2, 3)] == ["RUNNING", "PENDING", "PENDING"]
+            for number in (1, 2, 3):
+                it.gate(branch, number).set()
+            await until(lambda: state(it, branch, 3) is JobState.SUCCEED)
+            assert it.begun == [(branch.branch_id, n) for n in (1, 2, 3)]
+            assert it.most_at_once == 1
+
+    drive(test)
+
+
+def test_no_more_jobs_at_once_than_slots(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with machine(tmp_path, slots=2) as it:
+            app = add_app(it.database)
+            made = [add_branch(it.database, app, f"b{n}") for n in range(5)]
+            for branch in made:
+                push(it.database, it.engine, branch)
+            await until(lambda: it.at_once == 2)
+            for branch in made:
+                it.gate(branch, 1).set()
+            await until(lambda: all(state(it, b, 1) is JobState.SUCCEED for b in made))
+            assert it.most_at_once == 2
+
+    drive(test)
+
+
+def test_the_limit_of_an_account_holds_over_all_its_apps(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with machine(tmp_path, slots=8, concurrent_jobs=3) as it:
+            made = [add_branch(it.database, add_app(it.database)) for _ in range(6)]
+            for branch in made:
+                push(it.database, it.engine, branch)
+            await until(lambda: it.at_once == 3)
+            for branch in made:
+                it.gate(branch, 1).set()
+            await until(lambda: all(state(it, b, 1) is JobState.SUCCEED for b in made))
+            assert it.most_at_once == 3
+
+    drive(test)
+
+
+def test_a_job_accepted_without_any_wakeup_is_found_by_the_sweep(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with machine(tmp_path, open_gates=True) as it:
+            branch = add_branch(it.database, add_app(it.database))
+            deaf = EmbeddedEngine(tmp_path / "nowhere")
+            push(it.database, deaf, branch)
+            deaf._socket.close()
+            await until(lambda: state(it, branch, 1) is JobState.SUCCEED)
+
+    drive(test)
+
+
+def test_a_stopped_job_is_cancelling_until_its_work_has_ended_and_frees_the_branch(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        async with machine(tmp_path) as it:
+            branch = add_branch(it.database, add_app(it.database))
+            push(it.database, it.engine, branch)
+            push(it.database, it.engine, branch)
+            await until(lambda: len(it.begun) == 1)
+            with it.database.write() as tx:
+                job = jobs.get_job(tx.conn, branch.branch_id, 1)
+                assert job is not None
+                assert stop_job(tx, it.engine, job, now=now_ms()).status is JobStatus.CANCELLING
+            await until(lambda: state(it, branch, 1) is JobState.CANCELLED)
+            it.gate(branch, 2).set()
+            await until(lambda: state(it, branch, 2) is JobState.SUCCEED)
+
+    drive(test)
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_never_runs(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with machine(tmp_path) as it:
+            branch = add_branch(it.database, add_app(it.database))
+            for _ in range(3):
+                push(it.database, it.engine, branch)
+            await until(lambda: len(it.begun) == 1)
+            with it.database.write() as tx:
+                job = jobs.get_job(tx.conn, branch.branch_id, 2)
+                assert job is not None
+                assert stop_job(tx, it.engine, job, now=now_ms()).status is JobStatus.CANCELLED
+            it.gate(branch, 1).set()
+            it.gate(branch, 3).set()
+            await until(lambda: state(it, branch, 3) is JobState.SUCCEED)
+            assert (branch.branch_id, 2) not in it.begun
+
+    drive(test)
+
+
+def test_a_finished_job_cannot_be_stopped_and_a_running_one_not_deleted(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with machine(tmp_path) as it:
+            branch = add_branch(it.database, add_app(it.database))
+            push(it.database, it.engine, branch)
+            await until(lambda: len(it.begun) == 1)
+            with (
+                pytest.raises(BadRequest, match="use StopJob"),
+                it.database.write() as tx,
+            ):
+                delete_job(tx, it.engine, job_of(it.database, branch, 1))
+            it.gate(branch, 1).set()
+            await until(lambda: state(it, branch, 1) is JobState.SUCCEED)
+            with (
+                pytest.raises(BadRequest, match="already finished with status SUCCEED"),
+                it.database.write() as tx,
+            ):
+                stop_job(tx, it.engine, job_of(it.database, branch, 1), now=now_ms())
+
+    drive(test)
+
+
+def test_draining_hands_running_jobs_back_and_begins_nothing(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with machine(tmp_path, slots=1) as it:
+            app = add_app(it.database)
+            first, second = add_branch(it.database, app, "a"), add_branch(it.database, app, "b")
+            push(it.database, it.engine, first)
+            await until(lambda: len(it.begun) == 1)
+            push(it.database, it.engine, second)
+            assert it.dispatcher is not None
+            it.dispatcher.drain(0)
+            await until(lambda: state(it, first, 1) is JobState.PENDING)
+            assert len(it.begun) == 1
+
+    drive(test)
+
+
+def test_a_dead_workers_job_runs_again_under_a_new_attempt_and_the_old_one_cannot_write(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        async with machine(tmp_path, open_gates=True) as it:
+            branch = add_branch(it.database, add_app(it.database))
+            with it.database.write() as tx:
+                branches.next_job_number(tx.conn, branch.branch_id)
+                tx.conn.exec_driver_sql(
+                    "INSERT INTO jobs (branch_id, number, app_id, account, region, type, state,"
+                    " created_ms, started_ms, attempt, worker_id)"
+                    f" VALUES ({branch.branch_id}, 1, 'd1', '{SCOPE.account}', '{SCOPE.region}',"
+                    " 'RELEASE', 'RUNNING', 1, 1, 1, 'dead')"
+                )
+            assert it.dispatcher is not None
+            assert recover(it.database, worker_id=it.dispatcher.worker_id, now=now_ms()) == 1
+            await until(lambda: state(it, branch, 1) is JobState.SUCCEED)
+            job = job_of(it.database, branch, 1)
+            assert job.attempt == 2
+            old = Attempt(branch_id=branch.branch_id, number=1, attempt=1)
+            assert not finish.fail(it.database, old, reason="too late", now=now_ms())
+            assert job_of(it.database, branch, 1) == job
+
+    drive(test)
+
+
+def test_a_job_that_kills_its_worker_again_and_again_fails_with_the_reason(tmp_path: Path) -> None:
+    database = new_database(tmp_path)
+    branch = add_branch(database, add_app(database))
+    push(database, NoEngine(), branch)
+    for death in range(1, MAX_LOST + 1):
+        claimed = claim_next(
+            database, branch.branch_id, worker_id=f"gone{death}", concurrent_jobs=5, now=now_ms()
+        )
+        assert isinstance(claimed, Claim)
+        assert claimed.attempt.attempt == death
+        recover(database, worker_id="me", now=now_ms())
+    job = job_of(database, branch, 1)
+    assert job.state is JobState.FAILED
+    assert job.status_reason is not None
+    assert "died 3 times" in job.status_reason
+    database.close()
+
+
+def test_a_success_that_comes_after_a_stop_does_not_count(tmp_path: Path) -> None:
+    database = new_database(tmp_path)
+    branch = add_branch(database, add_app(database))
+    push(database, NoEngine(), branch)
+    claimed = claim_next(database, branch.branch_id, worker_id="me", concurrent_jobs=5, now=now_ms())
+    assert isinstance(claimed, Claim)
+    with database.write() as tx:
+        stop_job(tx, NoEngine(), job_of(database, branch, 1), now=now_ms())
+    assert not finish.succeed(database, claimed.attempt, app_id="d1", release=release(claimed), now=now_ms())
+    with database.read() as conn:
+        found = branches.get_branch_by_id(conn, branch.branch_id)
+    assert found is not None
+    assert found.active_job is None
+    database.close()
+
+
+def test_a_job_whose_run_breaks_fails_and_says_so(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with machine(tmp_path) as it:
+            branch = add_branch(it.database, add_app(it.database))
+            assert it.dispatcher is not None
+
+            async def broken(claim: Claim, run: Run) -> None:
+                raise ValueError("surprise")
+
+            it.dispatcher.run = broken
+            push(it.database, it.engine, branch)
+            await until(lambda: state(it, branch, 1) is JobState.FAILED)
+            reason = job_of(it.database, branch, 1).status_reason
+            assert reason == "Internal error: ValueError: surprise"
+
+    drive(test)
