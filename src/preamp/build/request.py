@@ -1,0 +1,125 @@
+"""What a build is asked for and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from preamp.model.apps import ComputeType
+from preamp.model.jobs import Commit
+
+DEFAULT_TIMEOUT_S = 30 * 60.0
+PASSED_ENVIRONMENT = (
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO", "PIP_*", "UV_INDEX*", "npm_config_*", "NPM_CONFIG_*", "YARN_*", "COREPACK_*", "TZ",
+)  # fmt: skip
+"""Patterns of the machine's own variables that builds may see: how to reach its package registries."""
+
+
+class LogSink(Protocol):
+    """Where the bytes of a step's log go: a file, a terminal, a buffer."""
+
+    def write(self, data: bytes) -> object:
+        """Take finished, masked log text (UTF-8). Called on the event loop: must not block for long."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """How to reach a private repository. Never shown, logged, or visible to the build."""
+
+    token: str | None = field(default=None, repr=False)
+    """An access token for http(s), or `user:token`."""
+    ssh_key: str | None = field(default=None, repr=False)
+    """A private key in OpenSSH form."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobIdentity:
+    """Which job is built, as the build's environment names it."""
+
+    app_id: str
+    branch: str
+    branch_arn: str
+    job_id: str
+    """Padded to ten digits, see `preamp.model.ids.padded`."""
+    attempt: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folders:
+    """Where a build keeps things. Made when missing. Only one machine's builds share them."""
+
+    mirrors: Path
+    """A bare git mirror per app and repository."""
+    caches: Path
+    """Archives of `cache.paths`, by app and branch."""
+    toolchains: Path
+    """Node versions that were fetched; readable by every build."""
+    workspaces: Path | None = None
+    """Parent of the workspaces; `None`: memory (`/dev/shm`) when there is enough, else the temporary folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildRequest:
+    """Everything a build depends on."""
+
+    job: JobIdentity
+    repository: str
+    """Any URL git understands, or the path of a repository."""
+    folders: Folders
+    commit_id: str | None = None
+    """A commit (also abbreviated) or a tag; `None` or `HEAD`: the head of the branch."""
+    credentials: Credentials = field(default_factory=Credentials)
+    branch_spec: str | None = None
+    app_spec: str | None = None
+    app_variables: Mapping[str, str] = field(default_factory=dict)
+    branch_variables: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Values that are masked in the log; the build sees them as JSON in the variable `secrets`."""
+    compute_type: ComputeType = ComputeType.STANDARD_8GB
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    """Of the whole build; the variable `_BUILD_TIMEOUT` (minutes) wins."""
+    slot: int = 0
+    """Builds that run at once on a machine have different slots: each has its own uid when root."""
+    pass_environment: tuple[str, ...] = PASSED_ENVIRONMENT
+
+
+class EventKind(StrEnum):
+    """What a build reports while it runs, for progress displays and for rows that should not wait."""
+
+    SOURCE = "SOURCE"  # the commit is resolved; `commit` is set
+    PHASE_STARTED = "PHASE_STARTED"  # `text` is the phase, such as `preBuild`
+    COMMAND = "COMMAND"  # `text` is the command, masked
+    PHASE_ENDED = "PHASE_ENDED"  # `text` is the phase
+    COLLECTED = "COLLECTED"  # `text` says how many files the output has
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildEvent:
+    kind: EventKind
+    text: str = ""
+    commit: Commit | None = None
+
+
+OnEvent = Callable[[BuildEvent], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildResult:
+    """A successful build. The files live as long as the workspace."""
+
+    commit: Commit
+    output: Path
+    """A folder that holds exactly the artifact files; regular files and folders only, no links."""
+    file_count: int
+    total_bytes: int
+    custom_headers: str | None
+    """The text of customHttp.yml, or of the spec's own `customHeaders` as JSON."""
+    context: str
+    """For the BUILD step: what the build ran in."""
+    warnings: tuple[str, ...] = ()
