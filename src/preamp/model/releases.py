@@ -46,7 +46,7 @@ class Manifest:
     files: Mapping[str, File] = field(default_factory=dict)
     """By path without a leading slash, decoded, such as `assets/app.js`."""
     custom_headers: str | None = None
-    """The YAML of customHttp.yml, or the app's, frozen at publish time."""
+    """Of customHttp.yml, or the app's, frozen at publish time: `model.custom_headers.normalised` text."""
     deploy_manifest: str | None = None
     """The text of deploy-manifest.json, when the bundle has one."""
 

@@ -1,0 +1,154 @@
+"""Publish a folder: every file into the blob store, with twins, and the manifest that lists them."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from preamp.model.custom_headers import CustomHeadersError, normalised, parse_custom_headers
+from preamp.model.releases import Body, File, Manifest
+from preamp.release.content_types import content_type, is_compressible
+from preamp.release.errors import PublishError
+from preamp.release.twins import RECIPE, twins_of
+from preamp.release.walk import Found, walk
+from preamp.store.blobs import LocalBlobs
+from preamp.store.manifests import write_manifest
+from preamp.store.twins import TwinIndex
+
+_SSR_MANIFEST = "deploy-manifest.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """The most that one release may hold."""
+
+    max_bytes: int
+    """Of all files together, without twins."""
+    max_files: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far publishing is."""
+
+    files: int
+    total_files: int
+    bytes_done: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """A release as stored; nothing serves it before a row names its manifest."""
+
+    manifest: Manifest
+    manifest_body: Body
+    file_count: int
+    total_bytes: int
+    """Of the files, without twins."""
+    twin_count: int
+    twin_bytes: int
+
+
+def publish(
+    folder: Path,
+    *,
+    blobs: LocalBlobs,
+    limits: Limits,
+    custom_headers: str | None = None,
+    app_root: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Published:
+    """Store the files below `folder` and their manifest; durable when it returns.
+
+    `custom_headers` is the YAML of customHttp.yml or of the app, `app_root` chooses a monorepo's part of
+    it. `progress` is called after each file and stops the work by raising. Blocking: call it in a thread.
+    Raises PublishError for what the author can repair, OSError for trouble with the disk.
+    """
+    headers = _headers(custom_headers, app_root)
+    found = _listed(folder, limits)
+    index = TwinIndex(blobs, recipe=RECIPE)
+    total_bytes = sum(item.size for item in found)
+    files: dict[str, File] = {}
+    done = 0
+    for item in found:
+        files[item.path] = _store(blobs, index, item)
+        done += files[item.path].body.size
+        if done > limits.max_bytes:
+            raise _too_large(done, limits)
+        if progress:
+            progress(
+                Progress(files=len(files), total_files=len(found), bytes_done=done, total_bytes=total_bytes)
+            )
+    manifest = Manifest(files=files, custom_headers=headers, deploy_manifest=_ssr_manifest(blobs, files))
+    body = write_manifest(blobs, manifest)
+    blobs.sync()
+    twins = [twin for file in files.values() for twin in file.encodings.values()]
+    return Published(
+        manifest=manifest,
+        manifest_body=body,
+        file_count=len(files),
+        total_bytes=done,
+        twin_count=len(twins),
+        twin_bytes=sum(twin.size for twin in twins),
+    )
+
+
+def _headers(text: str | None, app_root: str | None) -> str | None:
+    try:
+        rules = parse_custom_headers(text or "", app_root=app_root)
+    except CustomHeadersError as error:
+        raise PublishError(f"the custom headers cannot be used: {error}") from error
+    return normalised(rules) if rules else None
+
+
+def _listed(folder: Path, limits: Limits) -> list[Found]:
+    if not folder.is_dir():
+        raise PublishError(f"the folder to publish, {folder.name}, does not exist")
+    found: list[Found] = []
+    total = 0
+    for item in walk(folder):
+        found.append(item)
+        total += item.size
+        if len(found) > limits.max_files:
+            raise PublishError(
+                f"the output has more than {limits.max_files} files (the setting max_release_files), "
+                f"{item.path} is one too many"
+            )
+        if total > limits.max_bytes:
+            raise _too_large(total, limits)
+    if not found:
+        raise PublishError(f"the folder to publish, {folder.name}, holds no files")
+    return found
+
+
+def _store(blobs: LocalBlobs, index: TwinIndex, item: Found) -> File:
+    try:
+        blob = blobs.put_file(item.real)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOENT}:
+            raise PublishError(f"{item.path} changed while it was published: run the job again") from error
+        raise
+    body = Body(blob=blob.name, size=blob.size)
+    twins = twins_of(blobs, index, body) if is_compressible(item.path) else {}
+    return File(body=body, content_type=content_type(item.path), encodings=twins)
+
+
+def _ssr_manifest(blobs: LocalBlobs, files: dict[str, File]) -> str | None:
+    file = files.get(_SSR_MANIFEST)
+    if file is None:
+        return None
+    try:
+        return blobs.read(file.body.blob).decode()
+    except UnicodeDecodeError as error:
+        raise PublishError(f"{_SSR_MANIFEST} is not UTF-8 text: {error}") from error
+
+
+def _too_large(size: int, limits: Limits) -> PublishError:
+    # The wording of Amplify's own message, which tools look for.
+    return PublishError(
+        f"The size of the build output ({size}) exceeds the max allowed size of {limits.max_bytes} bytes. "
+        "Please reduce the size of your build output and try again."
+    )
