@@ -123,8 +123,8 @@ def _safe_path(info: zipfile.ZipInfo) -> str:
         raise refuse("has an empty part (`//`) in its name: make the archive anew")
     if any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts):
         raise refuse("has a part of more than 255 bytes in its name: shorten it")
-    if not parts:
-        return "."
+    if not parts and not info.is_dir():
+        raise refuse("has no name: make the archive anew")
     return "/".join(parts)
 
 
