@@ -14,6 +14,7 @@ from enum import Enum
 
 from preamp.engine import finish
 from preamp.engine.claim import Claim, Nothing, claim_next
+from preamp.engine.settle import settle
 from preamp.model.jobs import Attempt
 from preamp.model.times import now_ms
 from preamp.store import jobs
@@ -138,24 +139,14 @@ class Dispatcher:
                 raise
         except Exception as error:  # noqa: BLE001 (whatever it is, the job must end and say so)
             _log.exception("job %s of branch %s broke", claim.job.number, claim.job.branch_id)
-            await self._fail(claim.attempt, f"Internal error: {type(error).__name__}: {error}")
+            reason = f"Internal error: {type(error).__name__}: {error}"
+            await settle(lambda: finish.fail(self.database, claim.attempt, reason=reason, now=now_ms()))
         finally:
             del self.running[claim.job.branch_id]
             for waiting in (*self._full, claim.job.branch_id):
                 self._looks.setdefault(waiting)
             self._full.clear()
             self._something.set()
-
-    async def _fail(self, attempt: Attempt, reason: str) -> None:
-        """Write the end of a job down, however long the database takes to accept it."""
-        while True:
-            try:
-                await asyncio.to_thread(finish.fail, self.database, attempt, reason=reason, now=now_ms())
-            except Exception:  # noqa: BLE001 (a full disk is one of the causes)
-                _log.exception("could not end job %s; it is tried again", attempt.number)
-                await asyncio.sleep(SWEEP_SECONDS)
-            else:
-                return
 
     async def _check(self, run: Run) -> None:
         """A wake-up for a branch that runs here: was the job stopped, or taken from us?"""

@@ -19,6 +19,7 @@ class Key:
     policy: str | None
     """JSON text of an IAM-style policy; `None`: administrator."""
     enabled: bool
+    created_ms: int = 0
 
 
 KeyLookup = Callable[[str], Key | None]

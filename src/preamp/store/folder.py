@@ -86,8 +86,8 @@ class DataFolder:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(fd, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
+            holder = self.lock_holder() or "unknown"
             raise FolderError(
                 f"the data folder {self.root} is in use by another Preamp (pid {holder}); "
                 "stop it or choose another folder with --data"
@@ -95,6 +95,11 @@ class DataFolder:
         os.ftruncate(fd, 0)
         os.write(fd, f"{os.getpid()}\n".encode())
         return fd
+
+    def lock_holder(self) -> int | None:
+        """The pid that last took the lock."""
+        text = (self.root / "lock").read_text("ascii", "replace").strip()
+        return int(text) if text.isdigit() else None
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
+from preamp.model.keys import Key
 from preamp.store.sealing import MasterKey
 from preamp.store.tables import keys
 
@@ -14,25 +14,9 @@ _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 ADMINISTRATOR = "administrator"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AccessKey:
-    """A stored key with its secret opened."""
-
-    access_key_id: str
-    account: str
-    name: str
-    secret: str
-    policy: str | None
-    enabled: bool
-    created_ms: int
-
-    def __repr__(self) -> str:
-        return f"AccessKey({self.access_key_id}, {self.name})"
-
-
 def create_key(
     conn: Connection, master: MasterKey, *, account: str, name: str, policy: str | None, now: int
-) -> AccessKey:
+) -> Key:
     """A new random key: `AKIA` and 16 characters, a secret of 40 characters, as AWS's own."""
     key_id = "AKIA" + "".join(secrets.choice(_BASE32) for _ in range(16))
     secret = secrets.token_urlsafe(30)
@@ -47,7 +31,7 @@ def create_key(
             created_ms=now,
         )
     )
-    return AccessKey(
+    return Key(
         access_key_id=key_id,
         account=account,
         name=name,
@@ -58,12 +42,12 @@ def create_key(
     )
 
 
-def get_key(conn: Connection, master: MasterKey, access_key_id: str) -> AccessKey | None:
+def get_key(conn: Connection, master: MasterKey, access_key_id: str) -> Key | None:
     row = conn.execute(select(keys).where(keys.c.access_key_id == access_key_id)).mappings().first()
     return _key(row, master) if row else None
 
 
-def first_administrator(conn: Connection, master: MasterKey) -> AccessKey | None:
+def first_administrator(conn: Connection, master: MasterKey) -> Key | None:
     """The oldest enabled key without a policy: what `preamp env` prints."""
     row = (
         conn.execute(
@@ -78,7 +62,7 @@ def first_administrator(conn: Connection, master: MasterKey) -> AccessKey | None
     return _key(row, master) if row else None
 
 
-def list_keys(conn: Connection, master: MasterKey) -> list[AccessKey]:
+def list_keys(conn: Connection, master: MasterKey) -> list[Key]:
     """Oldest first."""
     rows = conn.execute(select(keys).order_by(keys.c.created_ms, keys.c.access_key_id)).mappings()
     return [_key(row, master) for row in rows]
@@ -95,8 +79,8 @@ def delete_key(conn: Connection, access_key_id: str) -> bool:
     return conn.execute(delete(keys).where(keys.c.access_key_id == access_key_id)).rowcount == 1
 
 
-def _key(row: RowMapping, master: MasterKey) -> AccessKey:
-    return AccessKey(
+def _key(row: RowMapping, master: MasterKey) -> Key:
+    return Key(
         access_key_id=row["access_key_id"],
         account=row["account"],
         name=row["name"],

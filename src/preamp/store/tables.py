@@ -161,8 +161,10 @@ uploads = Table(
     metadata,
     Column("branch_id", Serial, ForeignKey("branches.branch_id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    # The file's path in the site; empty for the one zip of a deployment without a file map.
-    Column("path", Text, primary_key=True),
+    # Names the file in upload URLs, which have to be short; a path may be long.
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    # In the site; empty for the one zip of a deployment without a file map.
+    Column("path", Text, nullable=False),
     Column("md5", Text),
     Column("blob", Text),
     Column("size", BigInteger),

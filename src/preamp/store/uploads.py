@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
 from preamp.store.blobs import Blob
 from preamp.store.tables import uploads
@@ -18,6 +18,8 @@ ZIP = ""
 class Upload:
     """An expected file."""
 
+    ordinal: int
+    """Names it within its deployment."""
     path: str
     """In the site; `ZIP` for the archive."""
     md5: str | None
@@ -34,35 +36,39 @@ def expect(conn: Connection, branch_id: int, number: int, files: Mapping[str, st
     )
 
 
-def receive(conn: Connection, branch_id: int, number: int, path: str, blob: Blob, *, now: int) -> bool:
-    """Note what arrived; the last upload of a path counts. False when it is not expected (any more)."""
+def receive(conn: Connection, branch_id: int, number: int, ordinal: int, blob: Blob, *, now: int) -> bool:
+    """Note what arrived; the last upload of a file counts. False when it is not expected (any more)."""
     done = conn.execute(
         update(uploads)
-        .where(uploads.c.branch_id == branch_id, uploads.c.number == number, uploads.c.path == path)
+        .where(_is(branch_id, number), uploads.c.ordinal == ordinal)
         .values(blob=blob.name, size=blob.size, received_ms=now)
     )
     return done.rowcount == 1
 
 
-def get_upload(conn: Connection, branch_id: int, number: int, path: str) -> Upload | None:
-    return next((upload for upload in list_uploads(conn, branch_id, number) if upload.path == path), None)
+def get_upload(conn: Connection, branch_id: int, number: int, ordinal: int) -> Upload | None:
+    query = select(uploads).where(_is(branch_id, number), uploads.c.ordinal == ordinal)
+    row = conn.execute(query).mappings().first()
+    return _upload(row) if row else None
 
 
 def list_uploads(conn: Connection, branch_id: int, number: int) -> list[Upload]:
-    rows = conn.execute(
-        select(uploads)
-        .where(uploads.c.branch_id == branch_id, uploads.c.number == number)
-        .order_by(uploads.c.path)
-    ).mappings()
-    return [
-        Upload(
-            path=row["path"],
-            md5=row["md5"],
-            blob=Blob(name=row["blob"], size=row["size"]) if row["blob"] else None,
-        )
-        for row in rows
-    ]
+    query = select(uploads).where(_is(branch_id, number)).order_by(uploads.c.ordinal)
+    return [_upload(row) for row in conn.execute(query).mappings()]
 
 
 def delete_uploads(conn: Connection, branch_id: int, number: int) -> None:
-    conn.execute(uploads.delete().where(uploads.c.branch_id == branch_id, uploads.c.number == number))
+    conn.execute(delete(uploads).where(_is(branch_id, number)))
+
+
+def _is(branch_id: int, number: int) -> ColumnElement[bool]:
+    return (uploads.c.branch_id == branch_id) & (uploads.c.number == number)
+
+
+def _upload(row: RowMapping) -> Upload:
+    return Upload(
+        ordinal=row["ordinal"],
+        path=row["path"],
+        md5=row["md5"],
+        blob=Blob(name=row["blob"], size=row["size"]) if row["blob"] else None,
+    )

@@ -115,10 +115,19 @@ class BlobWriter:
         self._hash.update(data)
         self.size += len(data)
 
-    def finish(self) -> Blob:
-        """Put the bytes under their name."""
+    def finish(self, *, durable: bool = False) -> Blob:
+        """Put the bytes under their name; `durable`: they survive a power cut when this returns."""
         name = self._hash.hexdigest()
+        if durable:
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self.keep(name)
+        if durable:
+            folder = os.open(self._blobs.path(name).parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         return Blob(name=name, size=self.size)
 
     def keep(self, name: str) -> None:

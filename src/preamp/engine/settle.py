@@ -1,0 +1,23 @@
+"""Write the end of an attempt down, however long the database takes to accept it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
+RETRY_SECONDS = 1.0
+
+
+async def settle(write: Callable[[], bool]) -> bool:
+    """What `write` returns, once it does not raise: a full disk or a locked database is waited out.
+
+    A job whose work is over must not stay RUNNING because its last write came at a bad moment.
+    """
+    while True:
+        try:
+            return await asyncio.to_thread(write)
+        except Exception:  # noqa: BLE001 (whatever the database says, the row must be written)
+            _log.exception("the end of an attempt could not be written; it is tried again")
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,102 @@
+"""DEPLOY and VERIFY: from a folder of files to a release that may be served."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+from preamp.model.ids import new_release_id, padded
+from preamp.model.jobs import Attempt, StepName
+from preamp.model.releases import Release
+from preamp.model.times import now_ms
+from preamp.release.publish import Limits, Progress, Published, publish
+from preamp.release.verify import verify
+from preamp.settings import Settings
+from preamp.store.blobs import LocalBlobs
+from preamp.worker.steps import StepLog, Steps
+
+MIB = 1024 * 1024
+
+
+async def deploy(
+    folder: Path,
+    *,
+    steps: Steps,
+    log: StepLog,
+    attempt: Attempt,
+    site: str,
+    blobs: LocalBlobs,
+    settings: Settings,
+    custom_headers: str | None,
+    app_root: str | None,
+) -> Release:
+    """Publish `folder` and check what was stored; nothing is served yet.
+
+    `log` is the open DEPLOY step's. Raises ReleaseError.
+    """
+    log.info(f"Beginning deployment for {site}, buildId {padded(attempt.number)}")
+    published = await _publish(
+        folder,
+        blobs=blobs,
+        limits=Limits(max_bytes=settings.max_release_bytes, max_files=settings.max_release_files),
+        custom_headers=custom_headers,
+        app_root=app_root,
+    )
+    log.info(
+        f"Published {published.file_count} files, {published.total_bytes} bytes, "
+        f"and {published.twin_count} compressed twins"
+    )
+    log.info("Deployment finished.")
+    log = await steps.begin(StepName.VERIFY)
+    for warning in await asyncio.to_thread(verify, blobs, published.manifest):
+        log.warning(warning)
+    log.info("Every file of the release is stored and complete.")
+    return Release(
+        release_id=new_release_id(),
+        branch_id=attempt.branch_id,
+        job=attempt.number,
+        manifest=published.manifest_body,
+        file_count=published.file_count,
+        total_bytes=published.total_bytes,
+        created_ms=now_ms(),
+    )
+
+
+class _Abandoned(Exception):
+    """The job was cut while a thread published."""
+
+
+async def _publish(
+    folder: Path,
+    *,
+    blobs: LocalBlobs,
+    limits: Limits,
+    custom_headers: str | None,
+    app_root: str | None,
+) -> Published:
+    abandoned = threading.Event()
+
+    def check(_: Progress) -> None:
+        if abandoned.is_set():
+            raise _Abandoned
+
+    work = asyncio.get_running_loop().run_in_executor(
+        None,
+        lambda: publish(
+            folder,
+            blobs=blobs,
+            limits=limits,
+            custom_headers=custom_headers,
+            app_root=app_root,
+            progress=check,
+        ),
+    )
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        # The thread still reads the folder, which is removed next: let it end first.
+        abandoned.set()
+        await asyncio.wait([work])
+        work.exception()
+        raise

@@ -1,0 +1,93 @@
+"""The worker process: recovers what was left, then runs jobs until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Callable
+
+from preamp.build import choose_sandbox, sweep_leftovers
+from preamp.engine.dispatch import Dispatcher
+from preamp.engine.recover import recover
+from preamp.engine.wakeups import WakeupListener
+from preamp.model.times import now_ms
+from preamp.settings import Settings
+from preamp.store import workers
+from preamp.store.database import Database, open_sqlite
+from preamp.store.folder import DataFolder, FolderError
+from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner
+
+_log = logging.getLogger(__name__)
+RECOVER_SECONDS = 1.0
+
+
+async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asyncio.Event) -> None:
+    """Run jobs until `stop` is set, then drain.
+
+    Raises FolderError when another worker uses the data folder.
+    """
+    folder = DataFolder(settings.data)
+    lock = _only_worker(folder)
+    database = open_sqlite(folder.database)
+    loop = asyncio.get_running_loop()
+    try:
+        worker = workers.this_worker()
+        with database.write() as tx:
+            workers.insert_worker(tx.conn, worker, now=now_ms())
+        await asyncio.to_thread(_sweep, folder)
+        sandbox = await asyncio.to_thread(choose_sandbox, settings.insecure_no_sandbox)
+        dispatcher = Dispatcher(
+            database=database,
+            worker_id=worker.worker_id,
+            slots=settings.worker_slots,
+            concurrent_jobs=settings.concurrent_jobs,
+            run=JobRunner(database=database, folder=folder, settings=settings, sandbox=sandbox),
+        )
+        listener = WakeupListener(folder.run, dispatcher.wake)
+        listener.start(loop)
+        recovery = asyncio.create_task(_keep_recovering(database, worker.worker_id))
+        dispatch = asyncio.create_task(dispatcher.main())
+        ready()
+        await stop.wait()
+        dispatcher.drain(settings.drain_seconds)
+        await dispatch
+        recovery.cancel()
+        listener.close(loop)
+        with database.write() as tx:
+            workers.delete_worker(tx.conn, worker.worker_id)
+    finally:
+        database.close()
+        os.close(lock)
+
+
+async def _keep_recovering(database: Database, worker_id: str) -> None:
+    # More than once: a predecessor that is being killed may still be alive when this worker starts.
+    while True:
+        try:
+            await asyncio.to_thread(recover, database, worker_id=worker_id, now=now_ms())
+        except Exception:  # noqa: BLE001 (a full disk must not end the recovery for good)
+            _log.exception("recovery failed; it is tried again")
+        await asyncio.sleep(RECOVER_SECONDS)
+
+
+def _only_worker(folder: DataFolder) -> int:
+    """A lock that is held as long as this process lives."""
+    fd = os.open(folder.run / "worker.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise FolderError(
+            f"another worker runs jobs of the data folder {folder.root}; embedded Preamp has one"
+        ) from None
+    return fd
+
+
+def _sweep(folder: DataFolder) -> None:
+    """Remove work folders of dead runs; the lock says that none is alive."""
+    for leftover in folder.workspaces.glob(f"{DEPLOY_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    sweep_leftovers(folder.workspaces)

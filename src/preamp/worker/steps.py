@@ -1,0 +1,100 @@
+"""The steps of one attempt: their rows and their logs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from preamp.model.jobs import Attempt, StepName, StepStatus
+from preamp.model.times import iso, now_ms
+from preamp.store import jobs, steps
+from preamp.store.database import Database
+from preamp.store.logs import LogFolder, LogWriter
+
+
+class AttemptLost(Exception):
+    """Another attempt runs this job now, or the job is gone: nothing more may be written."""
+
+
+@dataclass(slots=True)
+class StepLog:
+    """A log in the form of Amplify's DEPLOY log (behaviour reference, section 4.3)."""
+
+    writer: LogWriter
+
+    def info(self, text: str) -> None:
+        self._line("INFO", text)
+
+    def warning(self, text: str) -> None:
+        self._line("WARNING", text)
+
+    def error(self, text: str) -> None:
+        self._line("ERROR", text)
+
+    def _line(self, level: str, text: str) -> None:
+        stamp = iso(now_ms())[:19]
+        body = text.rstrip("\n").replace("\n", "\n" + " " * 33)
+        self.writer.write(f"{stamp} [{level}]: {body}\n".encode("utf-8", "replace"))
+
+
+class Steps:
+    """Begins and ends steps; one step is open at a time."""
+
+    def __init__(self, database: Database, logs: LogFolder, attempt: Attempt) -> None:
+        self._database = database
+        self._logs = logs
+        self._attempt = attempt
+        self._open: tuple[StepName, LogWriter] | None = None
+
+    async def begin(
+        self,
+        name: StepName,
+        *,
+        context: str | None = None,
+        ended_context: str | None = None,
+        ended_artifacts: bool = False,
+    ) -> StepLog:
+        """End the open step as SUCCEED, with its context and artifacts, and begin the next one.
+
+        Raises AttemptLost.
+        """
+        previous = self._close()
+        writer = self._logs.writer(self._attempt, name)
+        self._open = (name, writer)
+
+        def write() -> None:
+            now = now_ms()
+            with self._database.write() as tx:
+                if not jobs.is_current(tx.conn, self._attempt):
+                    raise AttemptLost
+                if previous:
+                    steps.end_step(
+                        tx.conn,
+                        self._attempt,
+                        previous,
+                        StepStatus.SUCCEED,
+                        context=ended_context,
+                        has_artifacts=ended_artifacts,
+                        now=now,
+                    )
+                steps.start_step(tx.conn, self._attempt, name, context=context, now=now)
+
+        await asyncio.to_thread(write)
+        return StepLog(writer)
+
+    def fail(self, reason: str) -> None:
+        """Say in the open step's log why the job ends."""
+        if self._open:
+            StepLog(self._open[1]).error(reason)
+
+    def close(self) -> None:
+        """Close the open log; its row ends with the job's."""
+        self._close()
+
+    def _close(self) -> StepName | None:
+        if self._open is None:
+            return None
+        name, writer = self._open
+        self._open = None
+        writer.close()
+        return name
