@@ -1,0 +1,99 @@
+"""`preamp build`: what a job would build, with neither a server nor a database."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from preamp.cli.errors import CommandError
+from preamp.cli.options import FOLDER, data_flag, load_settings, settings_flags
+
+if TYPE_CHECKING:
+    from preamp.build.request import BuildRequest
+
+LOCAL_SLOT = 2000
+"""Beyond the slots of any worker, so that a build as root has a user id of its own."""
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False))
+@click.option("--branch", metavar="NAME", help="Branch to build [the current one].")
+@click.option("--env", "-e", "variables", metavar="K=V", multiple=True, help="Variable; repeatable.")
+@click.option("-o", "--output", type=FOLDER, metavar="DIR", help="Copy the built files there.")
+@data_flag
+@settings_flags("insecure_no_sandbox")
+def build(
+    folder: str,
+    branch: str | None,
+    variables: tuple[str, ...],
+    output: Path | None,
+    data: Path | None,
+    insecure_no_sandbox: bool | None,
+) -> None:
+    """Build the last commit of DIR as a job would, and print its log.
+
+    DIR is the top of a git working folder, or a bare repository. Same build spec, environment, sandbox and caches, without a server. The files are dropped
+    again unless --output names a folder for them. Exit status 1 when the build fails.
+    """
+    import asyncio
+
+    from preamp.build.request import BuildRequest, Folders, JobIdentity
+    from preamp.cli.source import Repository, decide
+    from preamp.model.ids import branch_arn, padded
+    from preamp.store.folder import DataFolder
+
+    what = decide(folder, as_files=False)
+    if not isinstance(what, Repository):
+        raise CommandError(f"{folder} is not the top of a git working folder; builds start from a commit")
+    if what.uncommitted:
+        click.echo("preamp: there are uncommitted changes; the last commit is built", err=True)
+    if output is not None and output.exists() and any(output.iterdir()):
+        raise CommandError(f"{output} is not empty; name a new folder")
+    settings = load_settings(data=data, insecure_no_sandbox=insecure_no_sandbox)
+    paths = DataFolder(settings.data.absolute())
+    paths.make()
+    name = branch or what.branch
+    request = BuildRequest(
+        job=JobIdentity(
+            app_id="local",
+            branch=name,
+            branch_arn=branch_arn(
+                account=settings.account_id, region=settings.region, app_id="local", branch=name
+            ),
+            job_id=padded(1),
+        ),
+        repository=what.url,
+        folders=Folders(mirrors=paths.mirrors, caches=paths.cache, toolchains=paths.toolchains),
+        branch_variables=_variables(variables),
+        timeout_s=settings.build_timeout_minutes * 60,
+        slot=LOCAL_SLOT,
+    )
+    asyncio.run(_run(request, output, insecure_no_sandbox=settings.insecure_no_sandbox))
+
+
+async def _run(request: BuildRequest, output: Path | None, *, insecure_no_sandbox: bool) -> None:
+    import shutil
+
+    from preamp.build import run_build
+    from preamp.build.sandbox import probe
+
+    sandbox = probe(insecure_no_sandbox=insecure_no_sandbox)
+    async with run_build(request, sandbox=sandbox, log=sys.stdout.buffer, on_event=lambda _: None) as result:
+        sys.stdout.flush()
+        click.echo(f"{result.file_count} files, {result.total_bytes / 1e6:.2f} MB", err=True)
+        if output is not None:
+            shutil.copytree(result.output, output, dirs_exist_ok=True)
+            click.echo(f"copied to {output}", err=True)
+
+
+def _variables(given: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise CommandError(f"--env {item!r} is not NAME=VALUE")
+        found[name] = value
+    return found

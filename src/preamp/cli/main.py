@@ -1,0 +1,82 @@
+"""The `preamp` command.
+
+Modules of commands import nothing but Click at their top, so that help and completion come at once;
+whatever a command needs it imports when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from preamp.cli.build import build
+from preamp.cli.completion import completion
+from preamp.cli.deploy import deploy
+from preamp.cli.doctor import doctor
+from preamp.cli.env import env
+from preamp.cli.errors import explained
+from preamp.cli.jobs import jobs
+from preamp.cli.keys import keys
+from preamp.cli.logs import logs
+from preamp.cli.processes import control, edge, worker
+from preamp.cli.serve import serve
+from preamp.cli.version import version
+
+HELP_WIDTH = 90
+"""Fixed, so that docs/cli.md can hold the very text that the program prints."""
+
+
+class CommandGroup(click.Group):
+    """Lists commands in the order a newcomer needs them and explains known errors."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            known = explained(error)
+            if known is None:
+                raise
+            raise known from error
+
+
+@click.group(
+    cls=CommandGroup,
+    context_settings={"terminal_width": HELP_WIDTH, "help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+@click.version_option(None, "--version", package_name="preamp", message="preamp %(version)s")
+def preamp() -> None:
+    """AWS Amplify Hosting on your own machine: the same API, real builds, real hosting.
+
+    Start with `preamp serve` in one terminal and `preamp deploy FOLDER` in another. Exit
+    status: 0 done, 1 the job or the server failed, 2 wrong use or wrong configuration.
+    """
+
+
+for command in (
+    serve,
+    deploy,
+    jobs,
+    logs,
+    env,
+    keys,
+    build,
+    doctor,
+    control,
+    worker,
+    edge,
+    version,
+    completion,
+):
+    preamp.add_command(command)
+
+
+def main() -> None:
+    """The entry point of the installed program."""
+    preamp(prog_name="preamp")

@@ -1,0 +1,65 @@
+"""What every test shares: the `needs` marker, its summary, and isolation from the developer's machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+
+import pytest
+
+MISSING = "missing tool"
+DEBIAN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where Debian keeps servers and system tools; not on every user's PATH."""
+
+
+def find_tool(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path=DEBIAN_PATH)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test may read the developer's settings and keys, or reach a server of his."""
+    for name in [name for name in os.environ if name.startswith(("PREAMP_", "AWS_"))]:
+        del os.environ[name]
+    os.environ.update(
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        XDG_DATA_HOME=f"{os.devnull}/no-default-data-folder-in-tests",
+    )
+    for name in ("NO_PROXY", "no_proxy"):
+        here = "localhost,127.0.0.1,::1,.localhost"
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), here)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    missing = sorted(
+        {
+            str(tool)
+            for marker in item.iter_markers("needs")
+            for tool in marker.args
+            if find_tool(str(tool)) is None
+        }
+    )
+    if not missing:
+        return
+    item.user_properties.extend((MISSING, tool) for tool in missing)
+    reason = f"needs {', '.join(missing)}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}: in CI every tool must be there (tests/debian-packages.txt)", pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that missing tools kept from running: a skip is not a pass."""
+    tests: dict[str, set[str]] = defaultdict(set)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == MISSING:
+                    tests[str(value)].add(report.nodeid)
+    for tool in sorted(tests):
+        terminalreporter.section(f"not run: {tool} is missing", sep="-", yellow=True)
+        for nodeid in sorted(tests[tool]):
+            terminalreporter.line(nodeid)
