@@ -107,7 +107,7 @@ def read_conditions(raw: Any, where: str) -> tuple[Condition, ...]:
     """The conditions of a statement; all must hold. Raises PolicyError."""
     if not isinstance(raw, dict):
         raise PolicyError(f"{where}: must be an object")
-    found = []
+    found: list[Condition] = []
     for operator, keys in raw.items():
         here = f"{where}.{operator}"
         if not isinstance(keys, dict) or not keys:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 
 # The years 1 to 9999, what `datetime` and therefore every Python client can represent.
@@ -30,6 +29,6 @@ def from_wire(value: object) -> int | None:
             return None
     else:
         seconds = value
-    if not math.isfinite(seconds) or not _EARLIEST_S <= seconds <= _LATEST_S:
+    if not _EARLIEST_S <= seconds <= _LATEST_S:
         return None
     return round(seconds * 1000)
