@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections import defaultdict
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 MISSING = "missing tool"
 DEBIAN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where Debian keeps servers and system tools; not on every user's PATH."""
+
+
+_home = tempfile.TemporaryDirectory(prefix="preamp-tests-")
 
 
 def find_tool(name: str) -> str | None:
@@ -25,11 +29,15 @@ def pytest_configure(config: pytest.Config) -> None:
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
-        XDG_DATA_HOME=f"{os.devnull}/no-default-data-folder-in-tests",
+        XDG_DATA_HOME=_home.name,
     )
     for name in ("NO_PROXY", "no_proxy"):
         here = "localhost,127.0.0.1,::1,.localhost"
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), here)))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _home.cleanup()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -35,8 +35,9 @@ def build(
 ) -> None:
     """Build the last commit of DIR as a job would, and print its log.
 
-    DIR is the top of a git working folder, or a bare repository. Same build spec, environment, sandbox and caches, without a server. The files are dropped
-    again unless --output names a folder for them. Exit status 1 when the build fails.
+    DIR is the top of a git working folder, or a bare repository. Same build spec,
+    environment, sandbox and caches as a job, without a server. The files are dropped again
+    unless --output names a folder for them. Exit status 1 when the build fails.
     """
     import asyncio
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -12,7 +15,7 @@ from preamp.cli.options import data_flag, json_flag, print_json
 
 if TYPE_CHECKING:
     from preamp.cli.display import Display
-    from preamp.cli.remote import AppView, JobView, Remote
+    from preamp.cli.remote import AppView, BranchView, JobView, Remote
     from preamp.cli.source import Files, Repository
 
 
@@ -54,15 +57,18 @@ def deploy(
 
     what = decide(source, as_files=files)
     remote = Remote(find_endpoint(data))
-    app = _app(remote, what, app_name or what.name)
     name = branch or what.branch
-    view = remote.find_branch(app.app_id, name) or remote.create_branch(app.app_id, name)
     if isinstance(what, Repository):
         if what.uncommitted:
             click.echo("preamp: there are uncommitted changes; the last commit is deployed", err=True)
+        app, view = _target(remote, what, app_name or what.name, name)
         job_id = remote.start_job(app.app_id, name)
     else:
-        job_id = _upload(remote, app.app_id, name, what)
+        with _archive(what) as archive:  # first: nothing is created for files that cannot be deployed
+            app, view = _target(remote, what, app_name or what.name, name)
+            job_id, upload_url = remote.create_deployment(app.app_id, name)
+            remote.upload(upload_url, archive, archive.seek(0, os.SEEK_END))
+        remote.start_deployment(app.app_id, name, job_id)
     url = site_url(app, view)
     if no_wait:
         _report(as_json, app=app, branch=name, job_id=job_id, status="PENDING", url=url)
@@ -74,48 +80,39 @@ def deploy(
         raise _failure(job, shown)
 
 
-def _app(remote: Remote, what: Repository | Files, reference: str) -> AppView:
-    """The app to deploy to; made when there is none of that name."""
+def _target(
+    remote: Remote, what: Repository | Files, reference: str, branch: str
+) -> tuple[AppView, BranchView]:
+    """The app and the branch to deploy to, made when they are missing. Raises CommandError."""
     from preamp.cli.source import Repository
 
     repository = what.url if isinstance(what, Repository) else None
-    app = remote.find_app(reference)
-    if app is None:
-        return remote.create_app(name=reference, repository=repository)
-    if repository and app.repository != repository:
+    app = remote.find_app(reference) or remote.create_app(name=reference, repository=repository)
+    if app.repository != repository:
         has = f"builds {app.repository}" if app.repository else "has no repository"
+        wanted = f"not {repository}" if repository else "so that files cannot be deployed to it"
         raise CommandError(
-            f"the app {app.name!r} ({app.app_id}) {has}, not {repository}; "
-            "choose another name with --app, or change the app's repository with UpdateApp"
+            f"the app {app.name!r} ({app.app_id}) {has}, {wanted}; choose another name with --app"
         )
-    if repository is None and app.repository:
-        raise CommandError(
-            f"the app {app.name!r} ({app.app_id}) builds {app.repository}; files cannot be deployed to it: "
-            "choose another name with --app"
-        )
-    return app
+    view = remote.find_branch(app.app_id, branch) or remote.create_branch(app.app_id, branch)
+    return app, view
 
 
-def _upload(remote: Remote, app_id: str, branch: str, what: Files) -> str:
-    """The id of a started manual deployment."""
+@contextmanager
+def _archive(what: Files) -> Iterator[IO[bytes]]:
+    """The zip archive of the files."""
     import tempfile
 
     from preamp.cli.bundle import write_zip
 
+    if not what.path.is_dir():
+        with what.path.open("rb") as archive:
+            yield archive
+        return
     with tempfile.TemporaryFile() as temporary:
-        if what.path.is_dir():
-            count = write_zip(what.path, temporary)
-            click.echo(f"{count} {'file' if count == 1 else 'files'} from {what.path}", err=True)
-        job_id, url = remote.create_deployment(app_id, branch)
-        if what.path.is_dir():
-            size = temporary.tell()
-            temporary.seek(0)
-            remote.upload(url, temporary, size)
-        else:
-            with what.path.open("rb") as archive:
-                remote.upload(url, archive, what.path.stat().st_size)
-    remote.start_deployment(app_id, branch, job_id)
-    return job_id
+        count = write_zip(what.path, temporary)
+        click.echo(f"{count} {'file' if count == 1 else 'files'} from {what.path}", err=True)
+        yield temporary
 
 
 def _report(as_json: bool, *, app: AppView, branch: str, job_id: str, status: str, url: str) -> None:

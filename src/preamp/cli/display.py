@@ -130,16 +130,16 @@ class LiveDisplay(Display):
 
 def steps_table(job: JobView | None, title: str) -> RenderableType:
     """The steps of a job, one row each."""
+    from rich.console import Group
     from rich.spinner import Spinner
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
-    table.add_row("", Text(title, style="bold"), "", "")
+    heading = Text(title, style="bold")
     if job is None or not job.steps:
         status = job.status if job else JobStatus.PENDING
-        table.add_row("", "job", Text(_WORDS[status], style=_STYLES.get(status, "dim")), "")
-        return table
+        return Group(heading, Text(_WORDS[status], style=_STYLES.get(status, "dim")))
+    table = Table.grid(padding=(0, 2))
     marks = {JobStatus.SUCCEED: "✓", JobStatus.FAILED: "✗", JobStatus.CANCELLED: "■"}
     for step in job.steps:
         style = _STYLES.get(step.status, "dim")
@@ -148,7 +148,7 @@ def steps_table(job: JobView | None, title: str) -> RenderableType:
             mark = Spinner("dots", style=style)
         took = "" if step.status is JobStatus.PENDING else duration(step)
         table.add_row(mark, step.name, Text(_WORDS[step.status], style=style), Text(took, style="dim"))
-    return table
+    return Group(heading, table)
 
 
 def display(title: str, *, logs: bool = False) -> Display:

@@ -166,10 +166,11 @@ class Remote:
         self._call("start_deployment", appId=app_id, branchName=branch, jobId=job_id)
 
     def upload(self, url: str, file: IO[bytes], size: int) -> None:
-        """PUT `size` bytes to a presigned URL."""
+        """PUT `size` bytes, from the file's beginning, to a presigned URL."""
         from urllib.error import HTTPError, URLError
         from urllib.request import Request
 
+        file.seek(0)
         headers = {"Content-Length": str(size), "Content-Type": "application/zip"}
         try:
             with opener(url).open(Request(url, data=file, method="PUT", headers=headers)) as answer:  # noqa: S310
@@ -195,6 +196,7 @@ class Remote:
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,
+            EndpointConnectionError,
             HTTPClientError,
             NoCredentialsError,
             PartialCredentialsError,
@@ -213,7 +215,7 @@ class Remote:
             raise kind(f"{message or 'refused'} ({code})") from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise CommandError(f'no access key: run eval "$(preamp env)" first ({error})') from error
-        except HTTPClientError as error:
+        except (EndpointConnectionError, HTTPClientError) as error:
             raise Unreachable(
                 f"the server at {self.endpoint.control_url} (from {self.endpoint.origin}) "
                 f"does not answer: {error}"
