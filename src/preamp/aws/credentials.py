@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 from preamp.aws.errors import WireError
 from preamp.aws.http import HttpRequest
@@ -12,7 +14,7 @@ from preamp.aws.signature import ALGORITHM, CredentialScope
 
 _PART = re.compile(r"\s*(Credential|SignedHeaders|Signature)\s*=\s*([^,]*?)\s*")
 _PARAMETERS = ("Credential", "SignedHeaders", "Signature")
-_HTTP_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+_BASIC_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,14 +64,24 @@ def _from_header(request: HttpRequest) -> Claim:
     missing = [name for name in _PARAMETERS if not parts.get(name)]
     if missing:
         raise _incomplete(" ".join(f"Authorization header requires '{name}' parameter." for name in missing))
-    timestamp = request.headers.get("x-amz-date") or request.headers.get("date")
-    if timestamp is None:
+    date = request.headers.get("x-amz-date") or request.headers.get("date")
+    if date is None:
         raise _incomplete(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
         )
     if len(request.headers.all("x-amz-date")) > 1:
         raise _incomplete("There is more than one X-Amz-Date header")
-    return _claim(parts, timestamp, expires_s=None)
+    return _claim(parts, _basic_date(date), expires_s=None)
+
+
+def _basic_date(text: str) -> str:
+    """The basic ISO form of a date header, which `Date` (not `X-Amz-Date`) may also give as HTTP has it."""
+    if "," not in text:
+        return text
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    except (ValueError, OverflowError):
+        return text
 
 
 def _from_query(request: HttpRequest, query: Mapping[str, str]) -> Claim:
@@ -98,7 +110,7 @@ def _claim(parts: Mapping[str, str], timestamp: str, *, expires_s: int | None) -
         raise _incomplete(
             "Credential must have the form <access key id>/<date>/<region>/<service>/aws4_request"
         )
-    if not _HTTP_DATE.fullmatch(timestamp):
+    if not _BASIC_DATE.fullmatch(timestamp):
         raise _incomplete("Date must be in ISO-8601 'basic format', such as 20260131T235959Z")
     access_key_id, date, region, service, terminator = credential
     return Claim(

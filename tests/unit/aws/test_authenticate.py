@@ -68,6 +68,16 @@ def test_a_session_token_is_ignored(monkeypatch) -> None:
     assert verifier()(sign(monkeypatch, token="session", presign_s=60).request()).key is KEY
 
 
+def test_a_date_header_instead_of_x_amz_date(monkeypatch) -> None:
+    signed = sign(monkeypatch, headers={"Date": "is replaced by the signer"})
+    assert "X-Amz-Date" not in signed.headers
+    assert verifier()(signed.request()).key is KEY
+    later = signed.with_header("Date", signed.headers["Date"].replace(":05 ", ":06 "))
+    assert refusal(later.request()).code == "InvalidSignatureException"
+    broken = signed.with_header("Date", "Someday, 99 Foo 2026")
+    assert refusal(broken.request()).code == "IncompleteSignatureException"
+
+
 def tampered(signed: Signed) -> dict[str, Signed]:
     authorization = signed.headers["Authorization"]
     return {
