@@ -127,8 +127,6 @@ class Step:
     ended_ms: int | None
     status_reason: str | None
     context: str | None
-    has_log: bool
-    has_artifacts: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ import uvloop
 
 from preamp.server.logs import configure_logs
 from preamp.server.roles import Orders, Role
+from preamp.server.run import run_role
 
 PR_SET_PDEATHSIG = 1
 
@@ -38,24 +39,9 @@ def main() -> int:
 
 
 async def _run(role: Role, orders: Orders, sock: socket.socket | None, ready: Callable[[], None]) -> None:
-    settings = orders.read_settings()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    match role:
-        case Role.CONTROL:
-            from preamp.server.control import run_control
-
-            assert sock is not None
-            await run_control(settings, sock, edge_port=orders.edge_port, ready=ready, stop=stop)
-        case Role.WORKER:
-            from preamp.worker.main import run_worker
-
-            await run_worker(settings, ready=ready, stop=stop)
-        case Role.EDGE:
-            from preamp.server.edge import run_edge
-
-            assert sock is not None
-            await run_edge(settings, sock, edge_port=orders.edge_port, ready=ready, stop=stop)
+    await run_role(role, orders.read_settings(), sock, edge_port=orders.edge_port, ready=ready, stop=stop)
 
 
 def _die_with(parent_pid: int) -> None:

@@ -23,7 +23,8 @@ from preamp.server.listen import ListenError, listen, listen_many, port_of, url_
 from preamp.server.logs import configure_logs
 from preamp.server.prepare import prepare
 from preamp.server.roles import Role
-from preamp.settings import AuthMode, Settings
+from preamp.server.safety import UnsafeSettingError, refuse_open_doors
+from preamp.settings import Settings
 from preamp.store.folder import DataFolder, FolderError
 from preamp.store.migrate import NewerDataError
 from preamp.store.sealing import SealError
@@ -45,10 +46,6 @@ def main(settings: Settings) -> int:
         return 2
 
 
-class UnsafeSettingError(Exception):
-    """Settings that would let anyone in."""
-
-
 async def _main(settings: Settings) -> int:
     folder = DataFolder(settings.data.absolute())
     settings = settings.model_copy(update={"data": folder.root})
@@ -56,10 +53,7 @@ async def _main(settings: Settings) -> int:
     lock_fd = await _lock(folder)
     with listen(settings.control, setting="control") as control:
         edges = listen_many(settings.edge, settings.edge_processes, setting="edge")
-        if settings.auth is AuthMode.ANY and not _is_loopback(control):
-            raise UnsafeSettingError(
-                f"--auth any lets everyone in and needs a loopback control address, not {settings.control}"
-            )
+        refuse_open_doors(settings, control)
         prepare(folder, settings)
         return await _run(settings, folder, control, edges, lock_fd)
 
@@ -148,11 +142,6 @@ In another shell:  eval "$(preamp env --data {folder.root})" && aws amplify list
 """,
         flush=True,
     )
-
-
-def _is_loopback(sock: socket.socket) -> bool:
-    host = str(sock.getsockname()[0])
-    return host.startswith("127.") or host == "::1"
 
 
 def read_address(folder: DataFolder) -> dict[str, str | int] | None:

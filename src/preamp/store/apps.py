@@ -50,6 +50,15 @@ def update_tags(conn: Connection, app_id: str, tags: Mapping[str, str]) -> None:
     conn.execute(update(apps).where(apps.c.app_id == app_id).values(tags=documents.encode(tags)))
 
 
+def set_access_token(conn: Connection, app_id: str, sealed: bytes) -> None:
+    conn.execute(update(apps).where(apps.c.app_id == app_id).values(access_token_sealed=sealed))
+
+
+def get_access_token(conn: Connection, app_id: str) -> bytes | None:
+    """Sealed, with the app id as its owner."""
+    return conn.scalar(select(apps.c.access_token_sealed).where(apps.c.app_id == app_id))
+
+
 def delete_app(conn: Connection, app_id: str) -> None:
     """Branches, jobs, releases and uploads go with it."""
     conn.execute(delete(apps).where(apps.c.app_id == app_id))

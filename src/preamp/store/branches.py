@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
 
@@ -56,6 +56,14 @@ def page_branches(conn: Connection, app_id: str, *, after: int, limit: int) -> l
         .where(branches.c.app_id == app_id, branches.c.branch_id > after)
         .order_by(branches.c.branch_id)
         .limit(limit)
+    ).mappings()
+    return [_branch(row) for row in rows]
+
+
+def branches_of_apps(conn: Connection, app_ids: Sequence[str]) -> list[Branch]:
+    """All branches of some apps, in creation order."""
+    rows = conn.execute(
+        select(branches).where(branches.c.app_id.in_(app_ids)).order_by(branches.c.branch_id)
     ).mappings()
     return [_branch(row) for row in rows]
 

@@ -217,6 +217,16 @@ def cancel_waiting(conn: Connection, branch_id: int, number: int, *, status_reas
     return done.rowcount == 1
 
 
+def fail_waiting(conn: Connection, branch_id: int, number: int, *, status_reason: str, now: int) -> bool:
+    """CREATED or PENDING -> FAILED. False when a worker holds it or it is over."""
+    done = conn.execute(
+        _move(branch_id, number, JobState.FAILED)
+        .where(jobs.c.state != JobState.RUNNING)
+        .values(ended_ms=now, status_reason=status_reason)
+    )
+    return done.rowcount == 1
+
+
 def delete_job(conn: Connection, branch_id: int, number: int) -> bool:
     """False when a worker holds the job or there is none."""
     deletable = TERMINAL | {JobState.CREATED, JobState.PENDING}

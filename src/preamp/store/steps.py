@@ -21,8 +21,6 @@ def start_step(conn: Connection, attempt: Attempt, name: StepName, *, context: s
             status=StepStatus.RUNNING,
             started_ms=now,
             context=context,
-            has_log=True,
-            has_artifacts=False,
         )
     )
 
@@ -35,14 +33,12 @@ def end_step(
     *,
     status_reason: str | None = None,
     context: str | None = None,
-    has_artifacts: bool = False,
     now: int,
 ) -> None:
     values: dict[str, object] = {
         "status": status,
         "ended_ms": now,
         "status_reason": status_reason,
-        "has_artifacts": has_artifacts,
     }
     if context is not None:
         values["context"] = context
@@ -90,8 +86,6 @@ def list_steps(conn: Connection, branch_id: int, number: int) -> list[tuple[int,
                 ended_ms=row["ended_ms"],
                 status_reason=row["status_reason"],
                 context=row["context"],
-                has_log=row["has_log"],
-                has_artifacts=row["has_artifacts"],
             ),
         )
         for row in rows

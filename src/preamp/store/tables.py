@@ -42,6 +42,8 @@ apps = Table(
     Column("region", Text, nullable=False),
     Column("config", Text, nullable=False),
     Column("tags", Text, nullable=False),
+    # For private repositories; sealed, and never given back to a client.
+    Column("access_token_sealed", LargeBinary),
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
     Index("apps_by_scope", "account", "region", "seq"),
@@ -137,8 +139,6 @@ steps = Table(
     Column("ended_ms", BigInteger),
     Column("status_reason", Text),
     Column("context", Text),
-    Column("has_log", Boolean, nullable=False),
-    Column("has_artifacts", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 

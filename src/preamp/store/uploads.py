@@ -30,10 +30,11 @@ class Upload:
 
 def expect(conn: Connection, branch_id: int, number: int, files: Mapping[str, str | None]) -> None:
     """Announce paths with their MD5 (None: any bytes)."""
-    conn.execute(
-        insert(uploads),
-        [{"branch_id": branch_id, "number": number, "path": path, "md5": md5} for path, md5 in files.items()],
-    )
+    rows = [
+        {"branch_id": branch_id, "number": number, "ordinal": ordinal, "path": path, "md5": md5}
+        for ordinal, (path, md5) in enumerate(files.items())
+    ]
+    conn.execute(insert(uploads), rows)
 
 
 def receive(conn: Connection, branch_id: int, number: int, ordinal: int, blob: Blob, *, now: int) -> bool:

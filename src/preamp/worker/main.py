@@ -16,8 +16,11 @@ from preamp.engine.wakeups import WakeupListener
 from preamp.model.times import now_ms
 from preamp.settings import Settings
 from preamp.store import workers
+from preamp.store.blobs import LocalBlobs
 from preamp.store.database import Database, open_sqlite
 from preamp.store.folder import DataFolder, FolderError
+from preamp.store.logs import LogFolder
+from preamp.store.sealing import MasterKey
 from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner
 
 _log = logging.getLogger(__name__)
@@ -44,7 +47,15 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
             worker_id=worker.worker_id,
             slots=settings.worker_slots,
             concurrent_jobs=settings.concurrent_jobs,
-            run=JobRunner(database=database, folder=folder, settings=settings, sandbox=sandbox),
+            run=JobRunner(
+                database=database,
+                folder=folder,
+                settings=settings,
+                sandbox=sandbox,
+                master=MasterKey.load(folder.master_key),
+                blobs=LocalBlobs(folder.blobs),
+                logs=LogFolder(folder.logs),
+            ),
         )
         listener = WakeupListener(folder.run, dispatcher.wake)
         listener.start(loop)

@@ -40,6 +40,7 @@ from preamp.store.blobs import LocalBlobs
 from preamp.store.database import Database
 from preamp.store.folder import DataFolder
 from preamp.store.logs import LogFolder
+from preamp.store.sealing import MasterKey
 from preamp.worker.collect import collect
 from preamp.worker.deploy import deploy
 from preamp.worker.steps import AttemptLost, Steps
@@ -55,6 +56,7 @@ class Target:
 
     app: App
     branch: Branch
+    access_token: str | None = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -65,12 +67,13 @@ class JobRunner:
     folder: DataFolder
     settings: Settings
     sandbox: Sandbox
+    master: MasterKey
+    blobs: LocalBlobs
+    logs: LogFolder
     _slots: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._slots = list(range(self.settings.worker_slots))
-        self.blobs = LocalBlobs(self.folder.blobs)
-        self.logs = LogFolder(self.folder.logs)
 
     async def __call__(self, claim: Claim, run: Run) -> None:
         """Returns when the attempt has ended in the database and none of its processes is left."""
@@ -109,7 +112,7 @@ class JobRunner:
         events = _Events(lambda event: self._note_commit(claim.attempt, event))
         async with run_build(request, sandbox=self.sandbox, log=log.writer, on_event=events) as result:
             await events.settled()
-            log = await steps.begin(StepName.DEPLOY, ended_context=result.context, ended_artifacts=True)
+            log = await steps.begin(StepName.DEPLOY, ended_context=result.context)
             return await deploy(
                 result.output,
                 steps=steps,
@@ -178,9 +181,11 @@ class JobRunner:
             branch = branches.get_branch_by_id(conn, job.branch_id)
             scope = jobs.scope_of(conn, job.branch_id, job.number)
             app = apps.get_app(conn, scope, branch.app_id) if branch and scope else None
+            sealed = apps.get_access_token(conn, app.app_id) if app else None
         if branch is None or app is None:
             raise AttemptLost
-        return Target(app=app, branch=branch)
+        token = self.master.open(sealed, owner=app.app_id) if sealed else None
+        return Target(app=app, branch=branch, access_token=token)
 
     def _uploads(self, attempt: Attempt) -> list[uploads.Upload]:
         with self.database.read() as conn:
@@ -211,7 +216,7 @@ class JobRunner:
                 toolchains=self.folder.toolchains,
             ),
             commit_id=None if commit in {None, "HEAD"} else commit,
-            credentials=Credentials(),
+            credentials=Credentials(token=target.access_token),
             branch_spec=branch.config.build_spec,
             app_spec=app.config.build_spec,
             app_variables=app.config.environment_variables,

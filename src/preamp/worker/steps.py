@@ -52,9 +52,8 @@ class Steps:
         *,
         context: str | None = None,
         ended_context: str | None = None,
-        ended_artifacts: bool = False,
     ) -> StepLog:
-        """End the open step as SUCCEED, with its context and artifacts, and begin the next one.
+        """End the open step as SUCCEED, with its context, and begin the next one.
 
         Raises AttemptLost.
         """
@@ -74,7 +73,6 @@ class Steps:
                         previous,
                         StepStatus.SUCCEED,
                         context=ended_context,
-                        has_artifacts=ended_artifacts,
                         now=now,
                     )
                 steps.start_step(tx.conn, self._attempt, name, context=context, now=now)

@@ -19,6 +19,7 @@ def upgrade(op: Operations) -> None:
         sa.Column("region", sa.Text(), nullable=False),
         sa.Column("config", sa.Text(), nullable=False),
         sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("access_token_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
@@ -81,8 +82,6 @@ def upgrade(op: Operations) -> None:
         sa.Column("ended_ms", sa.BigInteger(), nullable=True),
         sa.Column("status_reason", sa.Text(), nullable=True),
         sa.Column("context", sa.Text(), nullable=True),
-        sa.Column("has_log", sa.Boolean(), nullable=False),
-        sa.Column("has_artifacts", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("branch_id", "number", "position"),
         sqlite_with_rowid=False,
     )

@@ -1,0 +1,157 @@
+"""StartJob, GetJob, ListJobs, StopJob, DeleteJob (behaviour reference, sections 3.4, 4 and 13)."""
+
+from __future__ import annotations
+
+from preamp.api import shapes
+from preamp.api.find import find_branch, find_job
+from preamp.api.pages import page_of
+from preamp.api.services import Services
+from preamp.engine.accept import accept_job
+from preamp.engine.stop import delete_job as remove_job
+from preamp.engine.stop import stop_job as request_stop
+from preamp.model.apps import App
+from preamp.model.branches import Branch
+from preamp.model.caller import Caller
+from preamp.model.errors import BadRequest
+from preamp.model.ids import job_arn
+from preamp.model.jobs import Attempt, Commit, Job, JobType, Step, StepName
+from preamp.model.times import now_ms
+from preamp.store import jobs, releases, steps
+
+HEAD = "HEAD"
+
+
+def start_job(services: Services, caller: Caller, request: shapes.StartJobRequest) -> shapes.StartJobResult:
+    """RELEASE and WEB_HOOK build the head of the branch, or the commit or tag `commitId`; RETRY builds
+    the commit of the job `jobId` again, under a new number."""
+    kind = JobType(request.job_type)
+    if kind is JobType.MANUAL:
+        raise BadRequest("The requested jobType MANUAL does not support.")
+    services.refuse_when_full()
+    now = now_ms()
+    with services.database.write() as tx:
+        app, branch = find_branch(tx.conn, caller, request.app_id, request.branch_name)
+        if app.config.repository is None:
+            raise BadRequest(
+                "The app has no repository: connect one with UpdateApp, or use CreateDeployment and "
+                "StartDeployment."
+            )
+        if kind is JobType.RETRY:
+            if request.job_id is None:
+                raise BadRequest("The jobType RETRY needs the jobId of the job to run again.")
+            again = find_job(tx.conn, branch, request.job_id)
+            commit = again.commit or Commit(commit_id=HEAD, time_ms=now)
+        else:
+            commit = Commit(
+                commit_id=request.commit_id or HEAD,
+                message=request.commit_message,
+                time_ms=request.commit_time or now,
+            )
+        job = accept_job(
+            tx,
+            services.engine,
+            scope=caller.scope,
+            branch=branch,
+            type=kind,
+            commit=commit,
+            reason=request.job_reason,
+            now=now,
+        )
+    return shapes.StartJobResult(job_summary=present_summary(app, branch, job))
+
+
+def get_job(services: Services, caller: Caller, request: shapes.GetJobRequest) -> shapes.GetJobResult:
+    with services.database.read() as conn:
+        app, branch = find_branch(conn, caller, request.app_id, request.branch_name)
+        job = find_job(conn, branch, request.job_id)
+        rows = steps.list_steps(conn, branch.branch_id, job.number)
+        released = releases.get_release_of_job(conn, branch.branch_id, job.number) is not None
+    return shapes.GetJobResult(
+        job=shapes.Job(
+            summary=present_summary(app, branch, job),
+            steps=tuple(
+                _present_step(services, caller, job, attempt, step, released=released)
+                for attempt, step in rows
+            ),
+        )
+    )
+
+
+def list_jobs(services: Services, caller: Caller, request: shapes.ListJobsRequest) -> shapes.ListJobsResult:
+    page = page_of(
+        services,
+        caller,
+        operation="ListJobs",
+        parent=f"{request.app_id}/{request.branch_name}",
+        max_results=request.max_results,
+        next_token=request.next_token,
+    )
+    with services.database.read() as conn:
+        app, branch = find_branch(conn, caller, request.app_id, request.branch_name)
+        rows = jobs.page_jobs(conn, branch.branch_id, before=page.after, limit=page.limit + 1)
+    found, token = page.cut([(job.number, job) for job in rows])
+    return shapes.ListJobsResult(
+        job_summaries=tuple(present_summary(app, branch, job) for job in found), next_token=token
+    )
+
+
+def stop_job(services: Services, caller: Caller, request: shapes.StopJobRequest) -> shapes.StopJobResult:
+    with services.database.write() as tx:
+        app, branch = find_branch(tx.conn, caller, request.app_id, request.branch_name)
+        job = find_job(tx.conn, branch, request.job_id)
+        stopped = request_stop(tx, services.engine, job, now=now_ms())
+    return shapes.StopJobResult(job_summary=present_summary(app, branch, stopped))
+
+
+def delete_job(
+    services: Services, caller: Caller, request: shapes.DeleteJobRequest
+) -> shapes.DeleteJobResult:
+    """The summary as it was; the job is in no list afterwards and its number is never used again."""
+    with services.database.write() as tx:
+        app, branch = find_branch(tx.conn, caller, request.app_id, request.branch_name)
+        job = find_job(tx.conn, branch, request.job_id)
+        remove_job(tx, services.engine, job)
+    return shapes.DeleteJobResult(job_summary=present_summary(app, branch, job))
+
+
+def present_summary(app: App, branch: Branch, job: Job) -> shapes.JobSummary:
+    commit = job.commit
+    return shapes.JobSummary(
+        job_arn=job_arn(
+            account=app.scope.account,
+            region=app.scope.region,
+            app_id=app.app_id,
+            branch=branch.name,
+            number=job.number,
+        ),
+        job_id=str(job.number),
+        commit_id=commit.commit_id if commit else "",
+        commit_message=(commit.message or "") if commit else "",
+        commit_time=(commit.time_ms if commit else None) or job.created_ms,
+        start_time=job.started_ms or job.created_ms,
+        status=job.status,
+        end_time=job.ended_ms,
+        job_type=job.type,
+        source_url=job.source_url,
+        source_url_type=job.source_url_type,
+    )
+
+
+def _present_step(
+    services: Services, caller: Caller, job: Job, attempt: int, step: Step, *, released: bool
+) -> shapes.Step:
+    which = Attempt(branch_id=job.branch_id, number=job.number, attempt=attempt)
+    has_artifacts = released and step.name is StepName.BUILD
+    return shapes.Step(
+        step_name=step.name,
+        start_time=step.started_ms,
+        status=step.status,
+        # The model requires it; of a step that runs, the time so far is none.
+        end_time=step.ended_ms or step.started_ms,
+        log_url=services.links.log(caller.endpoint, which, step.name),
+        artifacts_url=(
+            services.links.artifacts(caller.endpoint, job.branch_id, job.number) if has_artifacts else None
+        ),
+        status_reason=step.status_reason,
+        context=step.context,
+    )

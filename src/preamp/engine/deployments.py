@@ -1,0 +1,29 @@
+"""Start a deployment whose upload has come, and give up one whose upload never came."""
+
+from __future__ import annotations
+
+from preamp.engine.interface import Engine
+from preamp.model.jobs import Job
+from preamp.store import jobs
+from preamp.store.database import Write
+
+EXPIRES_MS = 8 * 3600 * 1000
+"""Between CreateDeployment and StartDeployment (behaviour reference, section 3.4)."""
+EXPIRED = "More than 8 hours passed between CreateDeployment and StartDeployment."
+
+
+def start_deployment(tx: Write, engine: Engine, job: Job, *, now: int) -> Job:
+    """The pending job. `job` was read in this transaction as CREATED."""
+    if not jobs.start_deployment(
+        tx.conn, job.branch_id, job.number, source_url=None, source_url_type=None, now=now
+    ):
+        raise AssertionError("a created deployment under the write lock can be started")
+    engine.wake(tx, job.branch_id)
+    started = jobs.get_job(tx.conn, job.branch_id, job.number)
+    assert started is not None, "a transaction sees the row it has just changed"
+    return started
+
+
+def expire_deployment(tx: Write, job: Job, *, now: int) -> None:
+    """CREATED -> FAILED."""
+    jobs.fail_waiting(tx.conn, job.branch_id, job.number, status_reason=EXPIRED, now=now)

@@ -1,0 +1,47 @@
+"""uvicorn on a socket that the parent bound, stopped by an event instead of by signals of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+GRACE_SECONDS = 5
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the process, which has more to stop than a server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve_app(app: Any, sock: socket.socket, *, ready: Callable[[], None], stop: asyncio.Event) -> None:
+    """Serve until `stop`; open requests get `GRACE_SECONDS`."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        loop="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    while not server.started and not serving.done():  # noqa: ASYNC110 (uvicorn has a flag, no event)
+        await asyncio.sleep(0.005)
+    ready()
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    stopping.cancel()
+    await serving
