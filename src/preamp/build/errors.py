@@ -16,7 +16,9 @@ class SpecError(BuildError):
 
     def __init__(self, message: str, *, line: int = 0, column: int = 0, excerpt: str = "") -> None:
         where = f" ({line}:{column})" if line else ""
-        super().__init__(f"Unable to parse build spec: {message}{where}" + (f"\n{excerpt}" if excerpt else ""))
+        super().__init__(
+            f"Unable to parse build spec: {message}{where}" + (f"\n{excerpt}" if excerpt else "")
+        )
         self.message = message
         self.line = line
         self.column = column

@@ -16,7 +16,12 @@ SHORTEST = 6
 def _forms(value: str) -> set[bytes]:
     """The value itself and the encodings it commonly leaks in."""
     raw = value.encode()
-    forms = {raw, quote(value, safe="").encode(), quote_plus(value).encode(), json.dumps(value)[1:-1].encode()}
+    forms = {
+        raw,
+        quote(value, safe="").encode(),
+        quote_plus(value).encode(),
+        json.dumps(value)[1:-1].encode(),
+    }
     # base64 of a longer text that contains the value depends on the value's offset modulo 3
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + raw).rstrip(b"=")

@@ -39,7 +39,9 @@ def find() -> Hierarchy:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError as error:
         return Hierarchy(version=0, folders={}, missing=f"no control groups ({error})")
-    own = {name: path for _, names, path in (line.split(":", 2) for line in lines) for name in names.split(",")}
+    own = {
+        name: path for _, names, path in (line.split(":", 2) for line in lines) for name in names.split(",")
+    }
     if "" in own and (MOUNT / "cgroup.controllers").exists():
         return _find_v2(MOUNT / own[""].lstrip("/"))
     folders: dict[str, Path] = {}

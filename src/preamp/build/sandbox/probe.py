@@ -86,7 +86,9 @@ def _problem(tier: Tier, *, insecure_no_sandbox: bool) -> str | None:
         if shutil.which("unshare") is None:
             return "unshare (util-linux) is not installed"
         user = () if root else ("--user", "--map-current-user")
-        return _try(["unshare", *user, "--mount", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", ":"], drop=False)
+        return _try(
+            ["unshare", *user, "--mount", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", ":"], drop=False
+        )
     return None
 
 

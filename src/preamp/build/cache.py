@@ -1,0 +1,266 @@
+"""`cache.paths`: one immutable tar.zst per app, branch and list of paths.
+
+Packed and unpacked by tar inside the sandbox (its content is not trusted), compressed outside. Replaced by one
+rename, and only after a successful build: a failed or killed build cannot spoil it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from preamp.build.globs import Selection, has_glob, normal
+from preamp.build.logs import BuildLog, OutputPipe
+from preamp.build.processes import wait_process
+from preamp.build.sandbox import Launch, Sandbox
+from preamp.build.workspace import Workspace
+
+MAX_EXPANDED = 2000
+_UNPACK = "import sys,zstandard as z; z.ZstdDecompressor().copy_stream(sys.stdin.buffer,sys.stdout.buffer)"
+_PACK = "import sys,zstandard as z; z.ZstdCompressor(level=3,threads=-1).copy_stream(sys.stdin.buffer,sys.stdout.buffer)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cache:
+    """The cache of one build. `paths` as in the spec, `root` what they are relative to, below `src`."""
+
+    archive: Path
+    paths: tuple[str, ...]
+    root: str
+
+    def relative(self, pattern: str) -> str | None:
+        """Relative to the workspace; `None` when it lies outside."""
+        pattern = pattern.strip()
+        for home in ("~/", "$HOME/", "${HOME}/"):
+            if pattern.startswith(home):
+                return _inside("home/" + pattern[len(home) :])
+        return _inside(f"src/{self.root}/{pattern}")
+
+
+def _inside(path: str) -> str | None:
+    return None if ".." in path.split("/") else normal(path)
+
+
+def cache_of(
+    folder: Path, *, app_id: str, branch: str, paths: Sequence[str], root: str, inside: str
+) -> Cache:
+    """The cache that belongs to this list of paths; another list starts cold."""
+    facts = "\0".join(["1", platform.machine(), inside, root, *paths])
+    key = hashlib.sha256(facts.encode()).hexdigest()[:32]
+    owner = hashlib.sha256(branch.encode()).hexdigest()[:32]
+    return Cache(archive=folder / app_id / owner / f"{key}.tar.zst", paths=tuple(paths), root=root)
+
+
+async def restore(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: int, log: BuildLog) -> None:
+    """Unpack into the workspace. Whatever is wrong with the archive, the build goes on without it."""
+    log.info("# Retrieving cache...")
+    try:
+        source = cache.archive.open("rb")
+    except FileNotFoundError:
+        log.info("# No cache found: this build starts cold")
+        return
+    with source:
+        size = os.fstat(source.fileno()).st_size
+        log.info(f"# Extracting cache... ({_mb(size)})")
+        tar = ("tar", "--extract", "--file=-", "--no-same-owner", "--delay-directory-restore")
+        read, write = os.pipe2(os.O_CLOEXEC)
+        try:
+            unpacker = subprocess.Popen(  # noqa: ASYNC220 - returns once executed
+                _zstd("-dcq", _UNPACK), stdin=source, stdout=write, stderr=subprocess.DEVNULL
+            )
+        finally:
+            os.close(write)
+        code = 1
+        try:
+            try:
+                code = await _sandboxed(sandbox, workspace, slot, log, tar, stdin=read)
+            finally:
+                os.close(read)
+            code = code or await wait_process(unpacker)
+        finally:
+            if unpacker.poll() is None:
+                unpacker.kill()
+                unpacker.wait()
+    if code:
+        log.warning("! The cache is damaged: it is removed, and this build starts cold")
+        cache.archive.unlink(missing_ok=True)
+        for pattern in cache.paths:
+            await _forget(cache, pattern, workspace)
+        return
+    log.info("# Extraction completed")
+    log.info("# Retrieved cache")
+
+
+async def save(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: int, log: BuildLog) -> None:
+    """Pack what the patterns name now. A failure costs a warning, never the build."""
+    log.info("# Starting caching...")
+    names = await asyncio.to_thread(lambda: sorted(set(_existing(cache, workspace, log))))
+    if not names:
+        log.info("# Nothing to cache: none of the cache paths exists")
+        log.info("# Caching completed")
+        return
+    log.info("# Creating cache artifact...")
+    cache.archive.parent.mkdir(parents=True, exist_ok=True)
+    fresh = cache.archive.with_suffix(f".tmp-{os.getpid()}-{slot}")
+    listing = os.memfd_create("paths", os.MFD_CLOEXEC)
+    os.write(listing, "\0".join(names).encode("utf-8", "surrogateescape"))
+    os.lseek(listing, 0, os.SEEK_SET)
+    excludes = [
+        f"--exclude={path}"
+        for item in cache.paths
+        if item.startswith("!") and (path := cache.relative(item[1:]))
+    ]
+    tar = ("tar", "--create", "--file=-", "--ignore-failed-read", "--anchored", "--wildcards", *excludes,
+           "--null", "--verbatim-files-from", "--files-from=/dev/stdin")  # fmt: skip
+    read, write = os.pipe2(os.O_CLOEXEC)
+    try:
+        with fresh.open("wb") as target:
+            packer = subprocess.Popen(  # noqa: ASYNC220 - returns once executed
+                _zstd("-q -3 -T0 -c", _PACK), stdin=read, stdout=target, stderr=subprocess.DEVNULL
+            )
+            os.close(read)
+            read = -1
+            try:
+                code = await _sandboxed(sandbox, workspace, slot, log, tar, stdin=listing, stdout=write)
+                os.close(write)
+                write = -1
+                code = code or await wait_process(packer)
+            finally:
+                if packer.poll() is None:
+                    packer.kill()
+                    packer.wait()
+            await asyncio.to_thread(os.fsync, target.fileno())
+        if code:
+            log.warning("! The cache could not be created; the previous one is kept")
+            return
+        size = fresh.stat().st_size
+        os.replace(fresh, cache.archive)
+        log.info(f"# Created cache artifact ({_mb(size)})")
+        log.info("# Caching completed")
+    except OSError as error:
+        log.warning(f"! The cache could not be stored: {error.strerror}")
+    finally:
+        for fd in (read, write, listing):
+            if fd >= 0:
+                os.close(fd)
+        fresh.unlink(missing_ok=True)
+
+
+def clear(folder: Path, app_id: str, branch: str | None = None) -> int:
+    """Remove the caches of an app or of one branch; the bytes that were freed."""
+    place = folder / app_id
+    if branch is not None:
+        place /= hashlib.sha256(branch.encode()).hexdigest()[:32]
+    freed = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(place)
+    return freed
+
+
+async def _sandboxed(
+    sandbox: Sandbox,
+    workspace: Workspace,
+    slot: int,
+    log: BuildLog,
+    argv: Sequence[str],
+    *,
+    stdin: int,
+    stdout: int = -1,
+) -> int:
+    """Run tar in the workspace; what it complains about goes to the log."""
+    pipe = OutputPipe(log)
+    inside = str(sandbox.inside(workspace.files))
+    try:
+        running = await sandbox.start(
+            Launch(
+                argv=argv,
+                environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+                workspace=workspace.files,
+                cwd=inside,
+                slot=slot,
+                stdin=stdin,
+                stdout=stdout if stdout >= 0 else pipe.write_fd,
+                stderr=pipe.write_fd,
+            )
+        )
+        waiter = asyncio.create_task(running.wait())
+        try:
+            return await asyncio.shield(waiter)
+        finally:
+            running.kill()
+            await waiter
+    finally:
+        await pipe.finish()
+
+
+def _zstd(options: str, fallback: str) -> list[str]:
+    if program := shutil.which("zstd"):
+        return [program, *options.split()]
+    return [sys.executable, "-I", "-c", fallback]
+
+
+def _existing(cache: Cache, workspace: Workspace, log: BuildLog) -> Iterator[str]:
+    """What there is to pack, as paths below the workspace; whole folders wherever possible."""
+    for pattern in cache.paths:
+        if pattern.startswith("!"):
+            continue
+        relative = cache.relative(pattern)
+        if relative is None or pattern.strip().startswith("/root/"):
+            log.warning(f"! The cache path {pattern!r} lies outside of the workspace and is not cached")
+            continue
+        while relative.endswith(("/**/*", "/**", "/*")):
+            relative = relative.rpartition("/**")[0] if relative.endswith(("/**/*", "/**")) else relative[:-2]
+        yield from _expand(workspace.files, relative.split("/"))
+
+
+def _expand(base: Path, parts: Sequence[str]) -> Iterator[str]:
+    """Folders and files whose path matches, links not followed."""
+    fixed = 0
+    while fixed < len(parts) and not has_glob(parts[fixed]):
+        fixed += 1
+    start = base.joinpath(*parts[:fixed])
+    for depth in range(1, fixed):
+        if base.joinpath(*parts[:depth]).is_symlink():
+            return
+    if fixed == len(parts):
+        if start.exists() or start.is_symlink():
+            yield str(start.relative_to(base))
+        return
+    selection = Selection(["/".join(parts)])
+    found = 0
+    for folder, folders, files in os.walk(start):
+        for name in [*folders, *files]:
+            path = os.path.relpath(Path(folder) / name, base)
+            if path in selection:
+                if name in folders:
+                    folders.remove(name)
+                found += 1
+                if found > MAX_EXPANDED:
+                    return
+                yield path
+
+
+async def _forget(cache: Cache, pattern: str, workspace: Workspace) -> None:
+    """Remove what a damaged archive may have left half unpacked; tracked files come from the clone."""
+    relative = cache.relative(pattern) if not pattern.startswith("!") else None
+    if relative is None:
+        return
+    for name in await asyncio.to_thread(
+        lambda: list(_expand(workspace.files, relative.split("/**")[0].split("/")))
+    ):
+        path = workspace.files / name
+        if path.is_dir() and not path.is_symlink() and path not in {workspace.source, workspace.home}:
+            await asyncio.to_thread(shutil.rmtree, path, True)
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1_000_000:.1f} MB"
