@@ -9,7 +9,8 @@ import os
 import shutil
 from collections.abc import Callable
 
-from preamp.build import choose_sandbox, sweep_leftovers
+from preamp.build.sandbox.probe import probe
+from preamp.build.workspace import sweep
 from preamp.engine.dispatch import Dispatcher
 from preamp.engine.recover import recover
 from preamp.engine.wakeups import WakeupListener
@@ -21,7 +22,7 @@ from preamp.store.database import Database, open_sqlite
 from preamp.store.folder import DataFolder, FolderError
 from preamp.store.logs import LogFolder
 from preamp.store.sealing import MasterKey
-from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner
+from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner, build_folders
 
 _log = logging.getLogger(__name__)
 RECOVER_SECONDS = 1.0
@@ -41,7 +42,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         with database.write() as tx:
             workers.insert_worker(tx.conn, worker, now=now_ms())
         await asyncio.to_thread(_sweep, folder)
-        sandbox = await asyncio.to_thread(choose_sandbox, settings.insecure_no_sandbox)
+        sandbox = await asyncio.to_thread(probe, insecure_no_sandbox=settings.insecure_no_sandbox)
         dispatcher = Dispatcher(
             database=database,
             worker_id=worker.worker_id,
@@ -101,4 +102,5 @@ def _sweep(folder: DataFolder) -> None:
     """Remove work folders of dead runs; the lock says that none is alive."""
     for leftover in folder.workspaces.glob(f"{DEPLOY_PREFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    sweep_leftovers(folder.workspaces)
+    for leftover in sweep(build_folders(folder)):
+        _log.info("removed the work folder of a dead build: %s", leftover)

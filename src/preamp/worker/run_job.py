@@ -10,16 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from preamp.build import (
-    BuildError,
-    BuildEvent,
-    BuildRequest,
-    Credentials,
-    Folders,
-    JobIdentity,
-    Sandbox,
-    run_build,
-)
+from preamp.build.errors import BuildError
+from preamp.build.request import BuildEvent, BuildRequest, Credentials, Folders, JobIdentity
+from preamp.build.run import run_build
+from preamp.build.sandbox import Sandbox
+from preamp.build.workspace import open_workspace
 from preamp.engine import finish
 from preamp.engine.claim import Claim
 from preamp.engine.dispatch import Interrupt, Run
@@ -110,7 +105,14 @@ class JobRunner:
         log = await steps.begin(StepName.BUILD)
         request = self._request(target, claim, slot)
         events = _Events(lambda event: self._note_commit(claim.attempt, event))
-        async with run_build(request, sandbox=self.sandbox, log=log.writer, on_event=events) as result:
+        async with open_workspace(request) as workspace:
+            result = await run_build(
+                request,
+                workspace=workspace,
+                sandbox=self.sandbox,
+                log=log.writer,
+                on_event=events,
+            )
             await events.settled()
             log = await steps.begin(StepName.DEPLOY, ended_context=result.context)
             return await deploy(
@@ -210,11 +212,7 @@ class JobRunner:
                 attempt=claim.attempt.attempt,
             ),
             repository=app.config.repository,
-            folders=Folders(
-                mirrors=self.folder.mirrors,
-                caches=self.folder.cache,
-                toolchains=self.folder.toolchains,
-            ),
+            folders=build_folders(self.folder),
             commit_id=None if commit in {None, "HEAD"} else commit,
             credentials=Credentials(token=target.access_token),
             branch_spec=branch.config.build_spec,
@@ -239,6 +237,10 @@ class JobRunner:
             yield slot
         finally:
             self._slots.append(slot)
+
+
+def build_folders(folder: DataFolder) -> Folders:
+    return Folders(mirrors=folder.mirrors, caches=folder.cache, toolchains=folder.toolchains)
 
 
 class _Events:
