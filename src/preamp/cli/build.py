@@ -78,16 +78,25 @@ def build(
 async def _run(request: BuildRequest, output: Path | None, *, insecure_no_sandbox: bool) -> None:
     import shutil
 
-    from preamp.build import run_build
+    from preamp.build.run import run_build
     from preamp.build.sandbox import probe
+    from preamp.build.workspace import open_workspace
 
     sandbox = probe(insecure_no_sandbox=insecure_no_sandbox)
-    async with run_build(request, sandbox=sandbox, log=sys.stdout.buffer, on_event=lambda _: None) as result:
-        sys.stdout.flush()
-        click.echo(f"{result.file_count} files, {result.total_bytes / 1e6:.2f} MB", err=True)
+    async with open_workspace(request) as workspace:
+        result = await run_build(request, workspace=workspace, sandbox=sandbox, log=_Output())
+        click.echo(f"{result.file_count} files, {result.total_bytes:,} bytes", err=True)
         if output is not None:
             shutil.copytree(result.output, output, dirs_exist_ok=True)
             click.echo(f"copied to {output}", err=True)
+
+
+class _Output:
+    """Standard output, shown at once also when it is a pipe."""
+
+    def write(self, data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 def _variables(given: tuple[str, ...]) -> dict[str, str]:

@@ -5,6 +5,7 @@ Both write to standard error: standard output is for the result.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import deque
 from contextlib import AbstractContextManager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 KEPT_LINES = 20
 LIVE_LINES = 8
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f]")
+"""Colours and cursor movements of a build would spoil the picture."""
 _WORDS = {
     JobStatus.CREATED: "waits for its upload",
     JobStatus.PENDING: "waiting",
@@ -52,6 +55,7 @@ class Display(Watcher, AbstractContextManager["Display"]):
 
     def log(self, step: str, text: str) -> None:
         *lines, self._partial = (self._partial + text).split("\n")
+        lines = [_CONTROL.sub("", line) for line in lines]
         self.tail.extend(lines)
         self.new_lines(step, lines)
 

@@ -46,6 +46,12 @@ def test_plain_with_logs_prints_whole_lines(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == "  npm ci\n  added 14 packages\n"
 
 
+def test_control_sequences_are_left_out() -> None:
+    shown = PlainDisplay()
+    shown.log("BUILD", "\x1b[32m✓ built\x1b[39m\r\n\x1b[2J\x1b]0;title\x07plain\n")
+    assert list(shown.tail) == ["✓ built", "0;titleplain"]
+
+
 def test_tail_is_bounded() -> None:
     shown = PlainDisplay()
     shown.log("BUILD", "".join(f"line {number}\n" for number in range(1000)))

@@ -1,0 +1,92 @@
+"""`preamp build` as a program: a real clone and a real build, no server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.needs("git"), pytest.mark.needs("bwrap")]
+
+SPEC = """\
+version: 1
+frontend:
+  phases:
+    build:
+      commands:
+        - mkdir dist
+        - echo "<h1>$GREETING from $AWS_BRANCH</h1>" > dist/index.html
+  artifacts:
+    baseDirectory: dist
+    files:
+      - '**/*'
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "amplify.yml").write_text(SPEC)
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    for arguments in (("init", "-q", "-b", "trunk"), ("add", "."), ("commit", "-q", "-m", "first")):
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
+    return folder
+
+
+def preamp_build(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "preamp", "build", str(site), *arguments]
+    env = {**os.environ, "PREAMP_DATA": str(site.parent / "data")}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_log_and_files(site: Path, tmp_path: Path) -> None:
+    done = preamp_build(site, "--env", "GREETING=Hello", "--output", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# Starting phase: build" in done.stdout
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["index.html"]
+    assert (tmp_path / "out" / "index.html").read_text() == "<h1>Hello from trunk</h1>\n"
+
+
+def test_committed_state_is_built(site: Path, tmp_path: Path) -> None:
+    (site / "amplify.yml").write_text("not committed")
+    done = preamp_build(site, "--output", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "uncommitted changes" in done.stderr
+
+
+def test_failing_command_is_status_1_with_its_reason(site: Path) -> None:
+    (site / "amplify.yml").write_text(SPEC.replace("mkdir dist", "exit 7"))
+    subprocess.run(
+        ["git", "-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "-qam", "break"],
+        cwd=site,
+        check=True,
+    )
+    done = preamp_build(site)
+    assert done.returncode == 1
+    assert "exit 7" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--env", "GREETING"], "is not NAME=VALUE"),
+        (["--output", "."], "is not empty"),
+        (["--branch", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_use(site: Path, arguments: list[str], says: str) -> None:
+    done = preamp_build(site, *arguments)
+    assert done.returncode in {1, 2}
+    assert says in done.stderr
+
+
+def test_folder_that_is_no_repository(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    done = preamp_build(tmp_path / "plain")
+    assert done.returncode == 2
+    assert "git working folder" in done.stderr
