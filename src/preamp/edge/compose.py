@@ -1,0 +1,27 @@
+"""The order of a request (behaviour reference 7.3), in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from preamp.edge.outcome import Outcome
+from preamp.edge.request import Request
+from preamp.edge.site import LoadedSite
+from preamp.edge.stages.access import basic_auth
+from preamp.edge.stages.miss import missing
+from preamp.edge.stages.rewrite import rules_before_files
+from preamp.edge.stages.static import static_files
+from preamp.edge.stages.welcome import welcome
+
+Stage = Callable[[Request, LoadedSite], Outcome | None]
+
+STAGES: tuple[Stage, ...] = (basic_auth, welcome, rules_before_files, static_files)
+
+
+def decide(request: Request, site: LoadedSite) -> Outcome:
+    """What the site answers; pure, so that a URL can be explained without being served."""
+    for stage in STAGES:
+        outcome = stage(request, site)
+        if outcome is not None:
+            return outcome
+    return missing(request, site)

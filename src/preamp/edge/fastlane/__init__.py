@@ -1,0 +1,1 @@
+"""Repeating answers that the application has given, without running it."""

@@ -1,0 +1,231 @@
+"""uvicorn's HTTP protocol with a fast lane before the application.
+
+When the head of a plain GET or HEAD is complete and the previous answer of the connection is too, the
+memo is asked and its bytes are written at once. Anything else goes to the application unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from preamp.edge.app import MEMO_KEY
+from preamp.edge.encodings import preference
+from preamp.edge.fastlane.memo import Memo, Prepared
+
+IDLE_SECONDS = 75.0
+"""How long a connection may rest between two requests."""
+HEAD_SECONDS = 20.0
+"""How long a request may take to arrive, up to the end of its head."""
+MOST_HEAD = 64 * 1024
+"""Bytes of one request's head; more is answered with 431."""
+LONGEST_TAG_LIST = 128
+MOST_ENCODINGS = 1024
+
+# Headers that change an answer in a way the memo's key does not tell, or that come with a body.
+_SLOW = frozenset(
+    {
+        b"authorization",
+        b"content-length",
+        b"expect",
+        b"if-match",
+        b"if-modified-since",
+        b"if-range",
+        b"if-unmodified-since",
+        b"range",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+
+class Lane:
+    """What the connections of one process share."""
+
+    def __init__(self, memo: Memo) -> None:
+        self.memo = memo
+        self._encodings: dict[bytes, tuple[str, ...]] = {}
+        self._defaults: list[tuple[bytes, bytes]] | None = None
+        self._default_lines = b""
+
+    def encoding_class(self, value: bytes) -> tuple[str, ...]:
+        """Requests that name the same codings in other words share their answers."""
+        found = self._encodings.get(value)
+        if found is None:
+            if len(self._encodings) >= MOST_ENCODINGS:
+                self._encodings.clear()
+            found = self._encodings[value] = preference(value.decode("latin-1"))
+        return found
+
+    def default_lines(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The lines of uvicorn's default headers, Date above all, which it renews once a second."""
+        if headers is not self._defaults:
+            self._defaults = headers
+            self._default_lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        return self._default_lines
+
+
+class EdgeProtocol(HttpToolsProtocol):
+    """One connection. `lane` is set by a subclass for each server, made by `protocol_for`."""
+
+    lane: Lane
+    _NO_ENCODING = (preference(None),)
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._answered = False
+        self._in_head = False
+        self._head_size = 0
+        self._active_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # One timer for each connection that is moved lazily: setting one for each request would cost more
+    # than the answer.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._active_at = self.loop.time()
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._check_idle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        super().connection_lost(exc)
+
+    def _check_idle(self) -> None:
+        if self.transport.is_closing():
+            return
+        now = self.loop.time()
+        busy = self._is_answering()
+        limit = HEAD_SECONDS if self._in_head else IDLE_SECONDS
+        if not busy and now - self._active_at >= limit:
+            self.transport.close()
+            return
+        wait = HEAD_SECONDS if busy else limit - (now - self._active_at)
+        self._timer = self.loop.call_later(min(wait, HEAD_SECONDS), self._check_idle)
+
+    def _is_answering(self) -> bool:
+        """Whether the application is at work on a request of this connection."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first, whatever uvicorn declares
+        return cycle is not None and not cycle.response_complete
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > MOST_HEAD:
+                self._refuse(431, "Request Header Fields Too Large")
+                return
+        else:
+            # The time of a head counts from its first byte: sending it slowly does not prolong it.
+            self._active_at = self.loop.time()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Not supported, so the request was answered as if it had not asked; what follows its head
+            # may be another protocol already.
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError:
+            self._refuse(400, "Bad Request")
+
+    def _refuse(self, status: int, reason: str) -> None:
+        if self._is_answering():
+            # An answer is under way: it is finished first, and the connection closed after it.
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        if self.transport.is_closing():
+            return
+        body = f"{status} {reason}\n".encode()
+        lines = self.lane.default_lines(self.server_state.default_headers)
+        head = f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(body)}\r\n"
+        self.transport.write(
+            b"".join([STATUS_LINE[status], lines, head.encode(), b"connection: close\r\n\r\n", body])
+        )
+        self.transport.close()
+
+    def on_message_begin(self) -> None:
+        # The scope is made later, and only for requests that reach the application.
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._answered = False
+        self._in_head = True
+        self._head_size = 0
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        key = self._key()
+        if key is not None and not self._is_answering():
+            found = self.lane.memo.get(key)
+            if found is not None and not self.flow.write_paused and not self.transport.is_closing():
+                self._answered = True
+                self._write(found)
+                return
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
+        if key is not None:
+            self.scope[MEMO_KEY] = key  # type: ignore[literal-required]
+        super().on_headers_complete()
+
+    def _key(self) -> Hashable | None:
+        """None for requests that only the application answers."""
+        method = self.parser.get_method()
+        if (method != b"GET" and method != b"HEAD") or self.parser.get_http_version() != "1.1":
+            return None
+        host = encodings = tags = None
+        for name, value in self.headers:
+            if name == b"host":
+                if host is not None:
+                    return None
+                host = value
+            elif name == b"accept-encoding":
+                if encodings is not None:
+                    return None
+                encodings = value
+            elif name == b"if-none-match":
+                if tags is not None or len(value) > LONGEST_TAG_LIST:
+                    return None
+                tags = value
+            elif name in _SLOW or (name == b"connection" and value.lower() != b"keep-alive"):
+                return None
+        if host is None or self.url[:1] != b"/":
+            return None
+        chosen = self._NO_ENCODING[0] if encodings is None else self.lane.encoding_class(encodings)
+        return (method, host, self.url, chosen, tags)
+
+    def _write(self, found: Prepared) -> None:
+        lines = self.lane.default_lines(self.server_state.default_headers)
+        self.server_state.total_requests += 1
+        self.transport.write(found.start + lines + found.rest)
+        if found.body:
+            self.transport.write(found.body)
+
+    def on_body(self, body: bytes) -> None:
+        if not self._answered:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._answered:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self._active_at = self.loop.time()
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+
+
+def protocol_for(lane: Lane) -> type[EdgeProtocol]:
+    """The protocol class of one server."""
+    return type("BoundEdgeProtocol", (EdgeProtocol,), {"lane": lane})

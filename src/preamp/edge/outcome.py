@@ -1,0 +1,44 @@
+"""What a stage decides. Turning it into bytes and headers is the work of `render`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from preamp.model.releases import File
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Serve:
+    """A file of the release."""
+
+    path: str
+    """Its name in the manifest."""
+    file: File
+    status: int = 200
+    """200, or 404 for the body of an error page."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Redirect:
+    status: int
+    location: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forward:
+    """A 200 rewrite to another server."""
+
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A small body of our own."""
+
+    status: int
+    text: str
+    content_type: str = "text/plain; charset=utf-8"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Outcome = Serve | Redirect | Forward | Message

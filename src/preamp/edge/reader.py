@@ -1,0 +1,109 @@
+"""Reading sites from the database and the blobs. Blocking: the table calls it in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection
+
+from preamp.edge.content import Content
+from preamp.edge.hosts import split_release_label
+from preamp.edge.rules.book import RuleBook
+from preamp.edge.site import LoadedSite, credentials_of
+from preamp.model.releases import Body
+from preamp.store import changes
+from preamp.store.blobs import LocalBlobs
+from preamp.store.database import Database
+from preamp.store.hosting import Site, sites_of_app
+from preamp.store.manifests import read_manifest
+from preamp.store.releases import get_release, get_release_of_job
+
+
+@dataclass(kw_only=True, slots=True)
+class AppSites:
+    """The sites of one app as of one moment."""
+
+    app_id: str
+    sites: Mapping[str, Site]
+    rules: RuleBook
+    read_at: float
+    """On the monotonic clock, seconds."""
+    loaded: dict[str, LoadedSite] = field(default_factory=dict)
+    """By host label; filled as they are asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What the change log says."""
+
+    seq: int
+    """The newest entry."""
+    apps: frozenset[str]
+    everything: bool
+    """The log does not tell all: it was pruned past our place, or is another database's."""
+
+
+class SiteReader:
+    """Every method raises SQLAlchemyError or OSError when the database is away."""
+
+    def __init__(self, database: Database, blobs: LocalBlobs) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    def latest(self) -> int:
+        with self._database.read() as conn:
+            return changes.latest(conn)
+
+    def changed_since(self, seq: int) -> Changes:
+        with self._database.read() as conn:
+            newest = changes.latest(conn)
+            if newest == seq:
+                return Changes(seq=seq, apps=frozenset(), everything=False)
+            rows = changes.since(conn, seq) if newest > seq else []
+            gap = not rows or rows[0][0] != seq + 1
+            return Changes(seq=newest, apps=frozenset(app for _, app in rows), everything=gap)
+
+    def read_app(self, app_id: str, *, now: float, before: AppSites | None = None) -> AppSites:
+        """Rules that did not change are not compiled again."""
+        with self._database.read() as conn:
+            sites = sites_of_app(conn, app_id)
+        source = next(iter(sites.values())).app.custom_rules if sites else ()
+        rules = before.rules if before and before.rules.source == source else RuleBook(source)
+        return AppSites(app_id=app_id, sites=sites, rules=rules, read_at=now)
+
+    def load(self, app: AppSites, label: str, *, before: LoadedSite | None = None) -> LoadedSite | None:
+        """None when the app has no such site. Raises ManifestError when the release cannot be read."""
+        with self._database.read() as conn:
+            site = _resolve(conn, app, label)
+            release = get_release(conn, site.release_id) if site and site.release_id else None
+        if site is None:
+            return None
+        return LoadedSite(
+            app_id=app.app_id,
+            label=label,
+            site=site,
+            content=self._content(site.manifest, before) if site.manifest else None,
+            modified_ms=release.created_ms if release else 0,
+            rules=app.rules,
+            credentials=credentials_of(site),
+        )
+
+    def _content(self, manifest: Body, before: LoadedSite | None) -> Content:
+        if before and before.content and before.site.manifest == manifest:
+            return before.content
+        return Content(read_manifest(self._blobs, manifest))
+
+
+def _resolve(conn: Connection, app: AppSites, label: str) -> Site | None:
+    site = app.sites.get(label)
+    if site is not None:
+        return site
+    named = split_release_label(label)
+    base = app.sites.get(named[1]) if named else None
+    if named is None or base is None:
+        return None
+    release = get_release_of_job(conn, base.branch_id, named[0])
+    if release is None:
+        return None
+    return replace(base, release_id=release.release_id, job=release.job, manifest=release.manifest)

@@ -1,0 +1,1 @@
+"""Redirect and rewrite rules: behaviour reference 7.2."""
