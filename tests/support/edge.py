@@ -53,7 +53,7 @@ class World:
             apps.insert_app(
                 tx.conn, App(app_id=app_id, scope=SCOPE, config=value, created_ms=0, updated_ms=0)
             )
-            changes.record(tx.conn, app_id, now=now_ms())
+            changes.record(tx, app_id, now=now_ms())
         return app_id
 
     def change_app(self, app_id: str, **config) -> None:
@@ -61,7 +61,7 @@ class World:
             app = apps.get_app(tx.conn, SCOPE, app_id)
             assert app is not None
             apps.update_app(tx.conn, app_id, replace(app.config, **config), now=now_ms())
-            changes.record(tx.conn, app_id, now=now_ms())
+            changes.record(tx, app_id, now=now_ms())
 
     def branch(self, app_id: str, name: str = "main", **config) -> int:
         with self.database.write() as tx:
@@ -74,7 +74,7 @@ class World:
                 tags={},
                 now=0,
             )
-            changes.record(tx.conn, app_id, now=now_ms())
+            changes.record(tx, app_id, now=now_ms())
         return branch.branch_id
 
     def published(self, files: Mapping[str, bytes], headers: str | None = None) -> Published:
@@ -108,7 +108,7 @@ class World:
         with self.database.write() as tx:
             releases.insert_release(tx.conn, release)
             assert branches.advance(tx.conn, branch_id, job=job, release_id=release.release_id)
-            changes.record(tx.conn, app_id, now=now_ms())
+            changes.record(tx, app_id, now=now_ms())
         return done
 
     def site(
@@ -220,7 +220,7 @@ def running_edge(world: World, *, memory_bytes: int = 32 << 20, **config) -> Ite
     def run() -> None:
         try:
             asyncio.run(main())
-        except BaseException as error:  # told by the fixture below
+        except BaseException as error:  # noqa: BLE001 (raised again below)
             failures.append(error)
         finally:
             ready.set()

@@ -65,7 +65,7 @@ def update_app(
         now = now_ms()
         apps.update_app(tx.conn, app.app_id, config, now=now)
         _keep_token(services, tx.conn, app.app_id, request)
-        changes.record(tx.conn, app.app_id, now=now)
+        changes.record(tx, app.app_id, now=now)
         updated = replace(app, config=config, updated_ms=now)
         return shapes.UpdateAppResult(app=_presented(services, tx.conn, updated))
 
@@ -80,7 +80,7 @@ def delete_app(
         for branch_id in jobs.unfinished_of_app(tx.conn, app.app_id):
             services.engine.wake(tx, branch_id)
         apps.delete_app(tx.conn, app.app_id)
-        changes.record(tx.conn, app.app_id, now=now_ms())
+        changes.record(tx, app.app_id, now=now_ms())
     return shapes.DeleteAppResult(app=presented)
 
 

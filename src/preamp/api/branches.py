@@ -42,7 +42,7 @@ def create_branch(
             tags=dict(request.tags or {}),
             now=now,
         )
-        changes.record(tx.conn, app.app_id, now=now)
+        changes.record(tx, app.app_id, now=now)
     return shapes.CreateBranchResult(branch=_present(app, branch))
 
 
@@ -67,7 +67,7 @@ def update_branch(
             )
         now = now_ms()
         branches.update_branch(tx.conn, branch.branch_id, label=label, config=config, now=now)
-        changes.record(tx.conn, app.app_id, now=now)
+        changes.record(tx, app.app_id, now=now)
     updated = replace(branch, config=config, label=label, updated_ms=now)
     return shapes.UpdateBranchResult(branch=_present(app, updated))
 
@@ -81,7 +81,7 @@ def delete_branch(
         if jobs.unfinished(tx.conn, branch.branch_id):
             services.engine.wake(tx, branch.branch_id)
         branches.delete_branch(tx.conn, branch.branch_id)
-        changes.record(tx.conn, app.app_id, now=now_ms())
+        changes.record(tx, app.app_id, now=now_ms())
     return shapes.DeleteBranchResult(branch=_present(app, branch))
 
 

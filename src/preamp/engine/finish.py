@@ -23,7 +23,7 @@ def succeed(database: Database, attempt: Attempt, *, app_id: str, release: Relea
         releases.delete_release_of_job(conn, attempt.branch_id, attempt.number)
         releases.insert_release(conn, release)
         branches.advance(conn, attempt.branch_id, job=attempt.number, release_id=release.release_id)
-        changes.record(conn, app_id, now=now)
+        changes.record(tx, app_id, now=now)
         steps.end_open_steps(conn, attempt, StepStatus.SUCCEED, status_reason=None, now=now)
         attempts.end_attempt(conn, attempt, Outcome.FINISHED, now=now)
     return True

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from preamp.store.database import Write
 from preamp.store.tables import changes
 
 KEPT_MS = 24 * 3600 * 1000
 """An edge that was away for longer reloads everything."""
 
 
-def record(conn: Connection, app_id: str, *, now: int) -> None:
+def record(tx: Write, app_id: str, *, now: int) -> None:
     """Part of the transaction that makes the change, so that no edge sees one without the other."""
-    conn.execute(insert(changes).values(app_id=app_id, at_ms=now))
+    sequence = tx.conn.scalar(insert(changes).values(app_id=app_id, at_ms=now).returning(changes.c.seq))
+    assert sequence is not None, "an inserted row has a number"
+    tx.ring_after_commit(sequence)
 
 
 def latest(conn: Connection) -> int:

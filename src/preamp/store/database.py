@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from preamp.model.errors import DependentServiceFailure
+from preamp.store.bell import Bell
 
 BUSY_SECONDS = 30
 """How long a writer waits for another process's transaction before it gives up."""
@@ -27,6 +28,7 @@ class Write:
     """An open write transaction."""
 
     conn: Connection
+    _bell: Bell | None = None
     _after: list[Callable[[], None]] = field(default_factory=list)
 
     def after_commit(self, action: Callable[[], None]) -> None:
@@ -34,11 +36,19 @@ class Write:
         self._after.append(action)
 
 
+    def ring_after_commit(self, sequence: int) -> None:
+        """Tell the edges of this machine about a change of hosting."""
+        if self._bell is not None:
+            bell = self._bell
+            self.after_commit(lambda: bell.ring(sequence))
+
+
 class Database:
     """One database and its pool of connections; safe to use from several threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, bell: Bell | None = None) -> None:
         self.engine = engine
+        self.bell = bell
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -56,7 +66,7 @@ class Database:
         try:
             with self.engine.connect() as plain:
                 conn = plain.execution_options(preamp_write=True)
-                tx = Write(conn)
+                tx = Write(conn, self.bell)
                 with conn.begin():
                     yield tx
         except OperationalError as error:
@@ -66,6 +76,8 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        if self.bell is not None:
+            self.bell.close()
 
 
 def open_sqlite(path: Path, *, read_only: bool = False) -> Database:
@@ -92,7 +104,7 @@ def open_sqlite(path: Path, *, read_only: bool = False) -> Database:
         writes = conn.get_execution_options().get("preamp_write", False)
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    return Database(engine)
+    return Database(engine, Bell(path.with_name(f"{path.name}-changes")))
 
 
 def _translated(error: OperationalError) -> Exception:
