@@ -62,9 +62,7 @@ def collect(
             continue
         name = entry.relative.rpartition("/")[2] if rule.discard_paths else entry.relative
         if name in taken:
-            warn(
-                f"Artifact {entry.relative} is left out: another file is already called {name} (discard-paths)"
-            )
+            warn(f"Artifact {entry.relative} is left out: another file is already called {name}")
             continue
         taken.add(name)
         target = output / name
@@ -74,7 +72,7 @@ def collect(
         if entry.link:
             shutil.copyfile(entry.source, target, follow_symlinks=False)
         else:
-            os.rename(entry.source, target)
+            entry.source.rename(target)
         count += 1
         total += entry.size
     if not count:

@@ -1,7 +1,7 @@
 """`cache.paths`: one immutable tar.zst per app, branch and list of paths.
 
-Packed and unpacked by tar inside the sandbox (its content is not trusted), compressed outside. Replaced by one
-rename, and only after a successful build: a failed or killed build cannot spoil it.
+Packed and unpacked by tar inside the sandbox (its content is not trusted), compressed outside. Replaced
+by one rename, and only after a successful build: a failed or killed build cannot spoil it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from preamp.build.workspace import Workspace
 
 MAX_EXPANDED = 2000
 _UNPACK = "import sys,zstandard as z; z.ZstdDecompressor().copy_stream(sys.stdin.buffer,sys.stdout.buffer)"
-_PACK = "import sys,zstandard as z; z.ZstdCompressor(level=3,threads=-1).copy_stream(sys.stdin.buffer,sys.stdout.buffer)"
+_PACK = _UNPACK.replace("ZstdDecompressor()", "ZstdCompressor(level=3,threads=-1)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,7 +143,7 @@ async def save(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: in
             log.warning("! The cache could not be created; the previous one is kept")
             return
         size = fresh.stat().st_size
-        os.replace(fresh, cache.archive)
+        fresh.replace(cache.archive)
         log.info(f"# Created cache artifact ({_mb(size)})")
         log.info("# Caching completed")
     except OSError as error:

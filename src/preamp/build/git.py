@@ -16,11 +16,25 @@ from preamp.build.request import Credentials
 
 _PASSED = (
     "PATH", "HOME", "SSH_AUTH_SOCK", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy",
-    "https_proxy", "all_proxy", "no_proxy", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "CURL_CA_BUNDLE",
+    "https_proxy", "all_proxy", "no_proxy", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE",
+    "SSL_CERT_DIR", "CURL_CA_BUNDLE",
 )  # fmt: skip
 _SCP = re.compile(r"^(?:[^@/:]+@)?[^/:]+:(?!/)")
+_HELPER = re.compile(r"^[\w+.-]+::")
+"""`ext::command` and the like: git would run a helper program of that name."""
 NETWORK = frozenset({"http", "https", "ssh", "git", "git+ssh"})
+_DENIED = (
+    "authentication failed", "could not read username", "could not read password",
+    "permission denied (publickey", "invalid username or password",
+    "error: 401", "error: 403", "host key verification failed",
+)  # fmt: skip
+_ABSENT = (
+    "does not exist", "not found", "does not appear to be a git repository", "not a git repository",
+)  # fmt: skip
+_UNREACHABLE = (
+    "could not resolve host", "connection refused", "timed out", "unable to access", "network is unreachable",
+    "no route to host", "could not read from remote",
+)  # fmt: skip
 NOT_INSTALLED = (
     "git is not installed on the machine that runs the build: install it (Debian, Ubuntu: `apt install git`) "
     "and start the job again"
@@ -46,7 +60,7 @@ class Remote:
 def remote(repository: str, credentials: Credentials, private: Path) -> Remote:
     """`private`: a folder of ours, for the key file. Raises SourceError for an address that cannot be."""
     text = repository.strip()
-    if not text or text.startswith("-") or any(ord(char) < 32 for char in text):
+    if not text or text.startswith("-") or _HELPER.match(text) or any(ord(char) < 32 for char in text):
         raise SourceError(f"{repository!r} is not the address of a repository")
     parts = urlsplit(text) if "://" in text else None
     if parts is None:
@@ -168,9 +182,7 @@ def explain(errors: str, target: Remote) -> str:
         (line for line in reversed(errors.splitlines()) if line.startswith(("fatal:", "error:"))),
         errors.splitlines()[-1] if errors else "git ended without a message",
     )
-    if any(x in text for x in ("authentication failed", "could not read username", "could not read password",
-                               "permission denied (publickey", "invalid username or password", "error: 401",
-                               "error: 403", "host key verification failed")):  # fmt: skip
+    if any(sign in text for sign in _DENIED):
         have = (
             "the given credentials were refused"
             if target.private
@@ -180,14 +192,12 @@ def explain(errors: str, target: Remote) -> str:
             f"Access to the repository {where} was denied: {have}. Give the app a valid access token "
             f"(or a key for ssh). git says: {last}"
         )
-    if any(x in text for x in ("does not exist", "not found", "does not appear to be a git repository",
-                               "not a git repository")):  # fmt: skip
+    if any(sign in text for sign in _ABSENT):
         return (
             f"The repository {where} does not exist, or these credentials do not see it. Check the app's "
             f"repository address. git says: {last}"
         )
-    if any(x in text for x in ("could not resolve host", "connection refused", "timed out", "unable to access",
-                               "network is unreachable", "no route to host", "could not read from remote")):  # fmt: skip
+    if any(sign in text for sign in _UNREACHABLE):
         return (
             f"The repository {where} cannot be reached: check the address and the network. git says: {last}"
         )

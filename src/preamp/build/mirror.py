@@ -106,8 +106,8 @@ class Mirror:
             found = await self._resolve(wanted) or await self._resolve(f"refs/tags/{wanted}")
         if not found:
             raise SourceError(
-                f"The repository {self._remote.url} has no commit {wanted}: it may have been removed by a forced "
-                "push; start a job for the head of the branch instead"
+                f"The repository {self._remote.url} has no commit {wanted}: a forced push may have "
+                "removed it; start a job for the head of the branch instead"
             )
         return found
 

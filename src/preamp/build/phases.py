@@ -77,8 +77,8 @@ class PhaseRunner:
             what = f"Out of memory: the build used more than {self._memory_text}. {what}"
         elif shell_gone and code == 0:
             what = (
-                f"Command `{first_line}` of phase {phase} ended the build's shell, so that nothing after it could "
-                "run: `exec` and an EXIT trap of its own belong into a script"
+                f"Command `{first_line}` of phase {phase} ended the build's shell, so that nothing after it "
+                "could run: `exec` and an EXIT trap of its own belong into a script"
             )
         elif code == 127:
             what += " (command not found)"

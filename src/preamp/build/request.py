@@ -13,7 +13,8 @@ from preamp.model.jobs import Commit
 
 DEFAULT_TIMEOUT_S = 30 * 60.0
 PASSED_ENVIRONMENT = (
-    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
     "GIT_SSL_CAINFO", "PIP_*", "UV_INDEX*", "npm_config_*", "NPM_CONFIG_*", "YARN_*", "COREPACK_*", "TZ",
 )  # fmt: skip
@@ -61,7 +62,7 @@ class Folders:
     toolchains: Path
     """Node versions that were fetched; readable by every build."""
     workspaces: Path | None = None
-    """Parent of the workspaces; `None`: memory (`/dev/shm`) when there is enough, else the temporary folder."""
+    """Parent of the workspaces; `None`: memory (`/dev/shm`) when there is enough, else `/var/tmp`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

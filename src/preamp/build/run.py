@@ -57,16 +57,18 @@ async def run_build(
     build_log = BuildLog(log, secrets=[*secrets, *_given(request)])
     timeout_s, warning = build_timeout_s(request)
     build = _Build(request=request, workspace=workspace, sandbox=sandbox, log=build_log, on_event=on_event)
+    limit = asyncio.timeout(timeout_s)
     try:
         build.head(warning)
         if target is None:
             raise problem or SourceError("no repository")
-        async with asyncio.timeout(timeout_s) as limit:
+        async with limit:
             result = await build.run(target)
     except TimeoutError:
         if not limit.expired():
             raise
-        text = f"The build was stopped after {timeout_s / 60:g} minutes, its time limit (variable _BUILD_TIMEOUT)"
+        minutes = f"{timeout_s / 60:g} minutes"
+        text = f"The build was stopped after {minutes}, its time limit (variable _BUILD_TIMEOUT)"
         if build.command:
             text += f", while running `{build.command}`"
         build_log.error(f"!!! Build timed out\n!!! {text}")

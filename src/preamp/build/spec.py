@@ -99,7 +99,7 @@ class BuildSpec:
             if application.app_root == wanted:
                 return application, f"its appRoot equals AMPLIFY_MONOREPO_APP_ROOT ({app_root!r})"
         raise SpecError(
-            f"no application has the appRoot {app_root!r} that AMPLIFY_MONOREPO_APP_ROOT names; there is {known}"
+            f"no application has the appRoot {app_root!r} of AMPLIFY_MONOREPO_APP_ROOT; there is {known}"
         )
 
 

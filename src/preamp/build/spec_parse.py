@@ -133,7 +133,7 @@ class _Parser:
             key = next(iter(value.entries), "")
             raise self._error(
                 value,
-                f"a command of {where} reads as a map because of the `: ` after `{key}`; put the command in quotes",
+                f"a command of {where} reads as a map because of the `: ` after `{key}`; put it in quotes",
             )
 
     def _artifacts(self, value: Value | None, name: str) -> ArtifactRule | None:

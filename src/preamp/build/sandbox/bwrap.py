@@ -36,7 +36,7 @@ class BwrapSandbox:
     def report(self) -> SandboxReport:
         return self._report
 
-    def inside(self, workspace: Path) -> PurePosixPath:  # noqa: ARG002 - the same for all workspaces
+    def inside(self, workspace: Path) -> PurePosixPath:
         return INSIDE
 
     def owner(self, slot: int) -> tuple[int, int] | None:
@@ -55,16 +55,16 @@ class BwrapSandbox:
                 *_filesystem(launch),
                 *fds.etc_files(inside_uid),
                 "--remount-ro", "/",
-                "--chdir", launch.cwd,
+                "--chdir", launch.cwd if self._userns else "/",
                 "--clearenv",
                 *_environment(launch, keep_loader=self._userns),
                 "--info-fd", str(info_w),
                 "--block-fd", str(block_r),
             ]  # fmt: skip
             args_fd = fds.memory("\0".join(arguments).encode() + b"\0")
-            drop = {} if owner is None or not self._userns else _identity(owner)
+            drop = owner[0] if owner and self._userns else None
             process = subprocess.Popen(  # noqa: ASYNC220 - returns once bubblewrap is executed, milliseconds
-                [self._program, "--args", str(args_fd), "--", *self._inner(owner), *launch.argv],
+                [self._program, "--args", str(args_fd), "--", *self._inner(owner, launch.cwd), *launch.argv],
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
                 cwd="/",
                 stdin=launch.stdin,
@@ -72,7 +72,9 @@ class BwrapSandbox:
                 stderr=launch.stderr,
                 pass_fds=(*fds.for_child, *launch.pass_fds),
                 start_new_session=True,
-                **drop,  # type: ignore[arg-type]
+                user=drop,
+                group=drop,
+                extra_groups=None if drop is None else [],
             )
         except BaseException as error:
             fds.close()
@@ -110,19 +112,17 @@ class BwrapSandbox:
         keep = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
         return (*spaces, *common, "--cap-drop", "ALL", *(x for name in keep for x in ("--cap-add", name)))
 
-    def _inner(self, owner: tuple[int, int] | None) -> Sequence[str]:
+    def _inner(self, owner: tuple[int, int] | None, cwd: str) -> Sequence[str]:
         if self._userns:
             return ()
         if owner is None:
             raise SandboxError("bubblewrap without user namespaces needs root")
         return (
-            "/usr/bin/setpriv", f"--reuid={owner[0]}", f"--regid={owner[1]}", "--clear-groups", "--no-new-privs",
-            "--inh-caps=-all", "--bounding-set=-all", "--",
+            "/usr/bin/setpriv", f"--reuid={owner[0]}", f"--regid={owner[1]}", "--clear-groups",
+            "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--",
+            # only the build itself may enter its folder
+            "/bin/sh", "-c", 'cd "$0" && exec "$@"', cwd,
         )  # fmt: skip
-
-
-def _identity(owner: tuple[int, int]) -> dict[str, object]:
-    return {"user": owner[0], "group": owner[1], "extra_groups": []}
 
 
 def _filesystem(launch: Launch) -> Iterator[str]:
@@ -196,6 +196,11 @@ class _Fds:
         self._ours = []
 
 
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
 async def _read_init(fd: int) -> int:
     """The host's pid of the sandbox's init, from the JSON that arrives in several writes."""
     os.set_blocking(fd, False)
@@ -203,7 +208,7 @@ async def _read_init(fd: int) -> int:
     data = b""
     while True:
         ready: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(fd, lambda waiter=ready: waiter.done() or waiter.set_result(None))
+        loop.add_reader(fd, _resolve, ready)
         try:
             await ready
         finally:

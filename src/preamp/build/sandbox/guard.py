@@ -6,6 +6,7 @@ guarded.py). The end of CONTROL_FD means that the worker wants everything dead, 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -31,7 +32,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def landlock_abi() -> int:
     """The version of Landlock that the kernel offers; 0: none."""
-    return max(libc.syscall(CREATE_RULESET, None, 0, 1), 0)
+    return max(int(libc.syscall(CREATE_RULESET, None, 0, 1)), 0)
 
 
 def restrict(read_only: list[str], writable: list[str]) -> None:
@@ -78,7 +79,7 @@ def child(config: dict[str, Any]) -> None:
             restrict(config["read_only"], config["writable"])
         become(config["uid"])
         os.chdir(config["cwd"])
-        os.execvpe(config["argv"][0], config["argv"], config["environment"])
+        os.execvpe(config["argv"][0], config["argv"], config["environment"])  # noqa: S606 - the point of this program
     except OSError as error:
         os.write(2, f"the sandbox cannot run {config['argv'][0]}: {error}\n".encode())
     os._exit(126)
@@ -90,7 +91,7 @@ def descendants() -> list[int]:
     for entry in os.listdir("/proc"):  # noqa: PTH208 - no imports to spare
         if entry.isdigit():
             try:
-                with open(f"/proc/{entry}/stat", "rb") as file:
+                with open(f"/proc/{entry}/stat", "rb") as file:  # noqa: PTH123 - no imports to spare
                     parents[int(entry)] = int(file.read().rpartition(b")")[2].split()[1])
             except OSError:
                 continue
@@ -109,10 +110,8 @@ def kill_everything(uid: int | None) -> None:
     """Until nothing is left."""
     while True:
         if os.getpid() == 1:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         elif uid is not None:
             killer = os.fork()
             if killer == 0:

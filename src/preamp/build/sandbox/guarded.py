@@ -43,8 +43,7 @@ class GuardedSandbox:
         owner = self.owner(launch.slot)
         group = cgroups.Group(self._hierarchy, launch.limits)
         config_fd = os.memfd_create("preamp", os.MFD_CLOEXEC)
-        with open(config_fd, "w", encoding="utf-8", closefd=False) as file:
-            json.dump(self._config(launch, owner), file)
+        os.write(config_fd, json.dumps(self._config(launch, owner)).encode())
         os.lseek(config_fd, 0, os.SEEK_SET)
         control_r, control_w = os.pipe2(os.O_CLOEXEC)
         # the guard waits for its configuration, not for a group: it enters the group before it is executed

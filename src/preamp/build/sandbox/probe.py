@@ -75,7 +75,7 @@ def _problem(tier: Tier, *, insecure_no_sandbox: bool) -> str | None:
             if not Path("/usr/bin/setpriv").exists():
                 return "setpriv (util-linux) is not installed"
         system = [x for path in ("/usr", "/bin", "/lib", "/lib64") for x in ("--ro-bind-try", path, path)]
-        spaces = ("--unshare-all", "--unshare-user", "--disable-userns", "--share-net")
+        spaces: tuple[str, ...] = ("--unshare-all", "--unshare-user", "--disable-userns", "--share-net")
         if tier is Tier.BWRAP_SETPRIV:
             spaces = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL")
         flags = (*spaces, "--die-with-parent", *system, "--proc", "/proc", "--dev", "/dev")
@@ -93,7 +93,7 @@ def _problem(tier: Tier, *, insecure_no_sandbox: bool) -> str | None:
 
 
 def _try(argv: Sequence[str], *, drop: bool) -> str | None:
-    identity = {"user": FIRST_UID, "group": FIRST_UID, "extra_groups": []} if drop else {}
+    identity = FIRST_UID if drop else None
     try:
         done = subprocess.run(
             argv,
@@ -103,7 +103,9 @@ def _try(argv: Sequence[str], *, drop: bool) -> str | None:
             check=False,
             cwd="/",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": tempfile.gettempdir()},
-            **identity,  # type: ignore[arg-type]
+            user=identity,
+            group=identity,
+            extra_groups=[] if drop else None,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store")
 ETC = (
-    "alternatives", "ssl", "ca-certificates", "pki", "crypto-policies", "resolv.conf", "hosts", "nsswitch.conf",
-    "localtime", "timezone", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "gitconfig", "fonts", "chromium.d",
-    "pip.conf", "npmrc", "protocols", "services", "mime.types", "host.conf", "gai.conf", "java-17-openjdk",
-    "java-21-openjdk", "python3", "perl", "locale.alias", "login.defs", "os-release", "debian_version",
+    "alternatives", "ssl", "ca-certificates", "pki", "crypto-policies", "resolv.conf", "hosts",
+    "nsswitch.conf", "localtime", "timezone", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "gitconfig",
+    "fonts", "chromium.d", "pip.conf", "npmrc", "protocols", "services", "mime.types", "host.conf",
+    "gai.conf", "java-17-openjdk", "java-21-openjdk", "python3", "perl", "locale.alias", "login.defs",
+    "os-release", "debian_version",
 )  # fmt: skip
 """Nothing that could hold a secret; each is also left out when it is not readable by everybody."""
 

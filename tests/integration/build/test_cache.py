@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from preamp.build.cache import clear
+from preamp.build.errors import BuildFailed
+from tests.integration.build.support import Builder, Repository, spec
+
+pytestmark = pytest.mark.needs("git", "bwrap")
+
+COUNT = """mkdir -p dist deps/sub deps/skip ~/.tool
+echo x >> deps/sub/count; echo x >> ~/.tool/count; echo x >> deps/skip/count
+wc -l < deps/sub/count > dist/deps; wc -l < ~/.tool/count > dist/home; wc -l < deps/skip/count > dist/skip"""
+PATHS = "  cache:\n    paths: ['deps/**/*', '~/.tool/**/*', '!deps/skip', 'none/**/*']\n"
+
+
+def counts(builder: Builder) -> tuple[int, int, int]:
+    deps, home, skip = (int(builder.output[name]) for name in ("deps", "home", "skip"))
+    return deps, home, skip
+
+
+def archives(builder: Builder) -> list[Path]:
+    return [path for path in builder.folders.caches.rglob("*") if path.is_file()]
+
+
+def test_cached_paths_come_back(repository: Repository, builder: Builder) -> None:
+    repository.commit({"amplify.yml": spec(COUNT, rest=PATHS)})
+    builder.run(repository.folder)
+    assert counts(builder) == (1, 1, 1)
+    assert "this build starts cold" in builder.log.text
+    builder.run(repository.folder)
+    assert counts(builder) == (2, 2, 1)
+    assert "# Retrieved cache" in builder.log.text
+    assert len(archives(builder)) == 1
+
+
+def test_branches_do_not_share(repository: Repository, builder: Builder) -> None:
+    repository.commit({"amplify.yml": spec(COUNT, rest=PATHS)})
+    repository.git("branch", "other")
+    builder.run(repository.folder)
+    builder.run(repository.folder, branch="other")
+    assert counts(builder) == (1, 1, 1)
+    assert clear(builder.folders.caches, "dtest", "other") > 0
+    assert len(archives(builder)) == 1
+
+
+def test_a_failed_build_saves_nothing(repository: Repository, builder: Builder) -> None:
+    repository.commit({"amplify.yml": spec(COUNT, rest=PATHS)})
+    builder.run(repository.folder)
+    before = archives(builder)[0].read_bytes()
+    repository.commit({"amplify.yml": spec(COUNT, "false", rest=PATHS)})
+    with pytest.raises(BuildFailed):
+        builder.run(repository.folder)
+    assert archives(builder)[0].read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["rubbish", "cut"])
+def test_a_damaged_cache_means_a_cold_build(repository: Repository, builder: Builder, damage: str) -> None:
+    big = "head -c 3000000 /dev/urandom > deps/big"
+    repository.commit({"amplify.yml": spec(COUNT, big, rest=PATHS)})
+    builder.run(repository.folder)
+    archive = archives(builder)[0]
+    data = archive.read_bytes()
+    archive.write_bytes(b"rubbish" if damage == "rubbish" else data[: len(data) // 2])
+    builder.run(repository.folder)
+    assert counts(builder) == (1, 1, 1)
+    assert "The cache is damaged" in builder.log.text
+    builder.run(repository.folder)
+    assert counts(builder) == (2, 2, 1)
+
+
+def test_paths_outside_are_named(repository: Repository, builder: Builder) -> None:
+    rest = "  cache:\n    paths: ['../../etc/**/*', '/root/.cache/**/*']\n"
+    repository.commit({"amplify.yml": spec("mkdir dist; echo > dist/x", rest=rest)})
+    result = builder.run(repository.folder)
+    assert sum("lies outside of the workspace" in warning for warning in result.warnings) == 2
+    assert archives(builder) == []
+
+
+def test_a_link_in_a_cache_path_is_not_followed(repository: Repository, builder: Builder) -> None:
+    command = "mkdir dist; echo > dist/x; ln -sfn /etc deps; ln -sf /etc/passwd file"
+    rest = "  cache:\n    paths: ['deps/*/x', 'file', 'deps/passwd']\n"
+    repository.commit({"amplify.yml": spec(command, rest=rest)})
+    builder.run(repository.folder)
+    builder.run(repository.folder)
+    assert "root:" not in builder.log.text
+
+
+def test_without_the_zstd_program(
+    repository: Repository, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from preamp.build import cache
+
+    monkeypatch.setattr(cache.shutil, "which", lambda _: None)
+    repository.commit({"amplify.yml": spec(COUNT, rest=PATHS)})
+    builder.run(repository.folder)
+    builder.run(repository.folder)
+    assert counts(builder) == (2, 2, 1)
