@@ -85,7 +85,9 @@ class PlainDisplay(Display):
                 self._tell(step.name, step.status, duration(step))
 
     def new_lines(self, step: str, lines: list[str]) -> None:
-        if self._logs:
+        if self._logs and lines:
+            if step not in self._told:
+                self._tell(step, JobStatus.RUNNING, "")
             for line in lines:
                 click.echo(f"  {line}", err=True)
 

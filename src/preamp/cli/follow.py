@@ -46,9 +46,10 @@ def follow(
     while True:
         try:
             job = remote.job(app_id, branch, job_id)
-            watcher.job(job)
-            # Logs are read after the look: a look that saw the job ended is followed by their last lines.
+            # Read after the look, so that an ended job's logs are whole; told before it, so that a step's
+            # last lines come before its end.
             report_logs(job, tails, watcher)
+            watcher.job(job)
         except Unreachable:
             if clock() - seen > PATIENCE_SECONDS:
                 raise

@@ -43,7 +43,13 @@ def test_plain_with_logs_prints_whole_lines(capsys: pytest.CaptureFixture[str]) 
     shown = PlainDisplay(logs=True)
     for text in ("np", "m ci\nadded 14", " packages\n", "half"):
         shown.log("BUILD", text)
-    assert capsys.readouterr().err == "  npm ci\n  added 14 packages\n"
+    shown.job(view(step("BUILD", "SUCCEED"), status="SUCCEED"))
+    assert capsys.readouterr().err.splitlines() == [
+        "BUILD: running",
+        "  npm ci",
+        "  added 14 packages",
+        "BUILD: done (2.5 s)",
+    ]
 
 
 def test_control_sequences_are_left_out() -> None:
