@@ -85,6 +85,8 @@ class EdgeApp:
         if len(raw_path) + len(scope["query_string"]) > LONGEST_TARGET:
             return _plain(414, "414 URI Too Long\n", head), None
         request = self._request(scope, hosts[0].decode("latin-1"), raw_path)
+        if self._table.is_stale():
+            await self._table.freshen()
         name = parse_host(request.authority, self._site_domain)
         site = await self._table.find(name.app_id, name.label) if name else None
         if site is None:

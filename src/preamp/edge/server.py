@@ -70,7 +70,7 @@ async def serve(
     database = open_sqlite(config.database, read_only=True)
     blobs = LocalBlobs(config.blobs)
     memo = Memo(config.memory_bytes)
-    table = SiteTable(SiteReader(database, blobs), on_change=memo.drop)
+    table = SiteTable(SiteReader(database, blobs), on_change=memo.drop, bell=database.bell)
     app = EdgeApp(
         table=table,
         blobs=blobs,
@@ -81,7 +81,7 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             app,
-            http=protocol_for(Lane(memo)),
+            http=protocol_for(Lane(memo, table.is_stale)),
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from preamp.edge.reader import AppSites, SiteReader
 from preamp.edge.site import LoadedSite
+from preamp.store.bell import Bell
 from preamp.store.manifests import ManifestError
 
 POLL_SECONDS = 0.1
@@ -32,8 +33,15 @@ class SiteUnavailable(Exception):
 
 
 class SiteTable:
-    def __init__(self, reader: SiteReader, *, on_change: Callable[[str], None]) -> None:
+    """`bell` rings when hosting changed; without one, changes are found by polling alone."""
+
+    def __init__(
+        self, reader: SiteReader, *, on_change: Callable[[str], None], bell: Bell | None = None
+    ) -> None:
         self._reader = reader
+        self._bell = bell
+        self._heard = bell.value if bell else 0
+        self._catching_up = asyncio.Lock()
         self._on_change = on_change
         self._apps: dict[str, AppSites] = {}
         self._unknown: dict[str, float] = {}
@@ -41,6 +49,17 @@ class SiteTable:
         self._epoch: dict[str, int] = {}
         self._seq: int | None = None
         self._away = False
+
+    def is_stale(self) -> bool:
+        """Whether something changed since the log was read last."""
+        return self._bell is not None and self._bell.value != self._heard
+
+    async def freshen(self) -> None:
+        """Take over what changed before this moment; what is known is served on when that fails."""
+        try:
+            await self.catch_up(only_if_stale=True)
+        except _AWAY as error:
+            log.debug("a change cannot be read yet: %s", error)
 
     def peek(self, app_id: str, label: str) -> LoadedSite | None:
         """What is in memory now."""
@@ -120,8 +139,21 @@ class SiteTable:
                 self._away = True
             await asyncio.sleep(POLL_SECONDS)
 
-    async def catch_up(self) -> None:
+    async def catch_up(self, *, only_if_stale: bool = False) -> None:
         """Take over all changes so far. Raises when the database is away; nothing is lost then."""
+        async with self._catching_up:
+            if only_if_stale and not self.is_stale():
+                return
+            # Taken before reading: a ring while the log is read means to read it again. Believed only
+            # after it: requests that come meanwhile wait for the change instead of missing it.
+            heard = self._bell.value if self._bell else 0
+            try:
+                await self._read_log()
+            finally:
+                # Also when it cannot be read: polling goes on, and requests do not wait for it.
+                self._heard = heard
+
+    async def _read_log(self) -> None:
         if self._seq is None:
             self._seq = await asyncio.to_thread(self._reader.latest)
             # Sites that were loaded before the place in the log was known may be older than it.

@@ -7,7 +7,7 @@ memo is asked and its bytes are written at once. Anything else goes to the appli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import httptools
@@ -46,8 +46,10 @@ _SLOW = frozenset(
 class Lane:
     """What the connections of one process share."""
 
-    def __init__(self, memo: Memo) -> None:
+    def __init__(self, memo: Memo, is_stale: Callable[[], bool]) -> None:
         self.memo = memo
+        self.is_stale = is_stale
+        """Whether hosting changed and the memo may be wrong; the application then looks first."""
         self._encodings: dict[bytes, tuple[str, ...]] = {}
         self._defaults: list[tuple[bytes, bytes]] | None = None
         self._default_lines = b""
@@ -160,7 +162,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         key = self._key()
-        if key is not None and not self._is_answering():
+        if key is not None and not self._is_answering() and not self.lane.is_stale():
             found = self.lane.memo.get(key)
             if found is not None and not self.flow.write_paused and not self.transport.is_closing():
                 self._answered = True
