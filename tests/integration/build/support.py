@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +13,9 @@ from preamp.build.request import BuildEvent, BuildRequest, BuildResult, Folders,
 from preamp.build.run import run_build
 from preamp.build.sandbox import Sandbox, probe
 from preamp.build.workspace import open_workspace
+
+FIRST_SLOT = 100 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+"""Without a PID namespace a slot's uid is what is killed: tests that run at once must not share slots."""
 
 
 class Log:
@@ -85,8 +88,6 @@ def spec(*commands: str, base: str = "dist", rest: str = "") -> str:
 class Builder:
     """Builds with everything kept below one folder."""
 
-    slots = itertools.count()
-
     def __init__(self, folder: Path, sandbox: Sandbox | None = None) -> None:
         self.folders = Folders(
             mirrors=folder / "mirrors", caches=folder / "caches", toolchains=folder / "toolchains"
@@ -100,6 +101,7 @@ class Builder:
         branch = str(changes.pop("branch", "main"))
         job = JobIdentity(app_id="dtest", branch=branch, branch_arn="arn:branch", job_id="0000000001")
         values: dict[str, object] = {"job": job, "repository": str(repository), "folders": self.folders}
+        values["slot"] = FIRST_SLOT
         return BuildRequest(**(values | changes))  # type: ignore[arg-type]
 
     async def build(self, repository: object, **changes: object) -> BuildResult:

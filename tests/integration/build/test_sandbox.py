@@ -14,7 +14,7 @@ import pytest
 
 from preamp.build.errors import SandboxUnavailable
 from preamp.build.sandbox import Launch, Limits, Sandbox, Tier, probe
-from tests.integration.build.support import Builder, Repository, processes_with, spec
+from tests.integration.build.support import FIRST_SLOT, Builder, Repository, processes_with, spec
 
 
 def sandbox_of(tier: Tier) -> Sandbox:
@@ -41,7 +41,7 @@ def workspace() -> Iterator[Path]:
 async def run(
     sandbox: Sandbox, workspace: Path, script: str, *, kill_at: str | None = None
 ) -> tuple[int, str]:
-    owner = sandbox.owner(3)
+    owner = sandbox.owner(FIRST_SLOT)
     if owner:
         for folder in (workspace, workspace / "tmp"):
             os.chown(folder, *owner)
@@ -54,7 +54,7 @@ async def run(
                 environment={"PATH": "/usr/bin:/bin", "GIVEN": "yes"},
                 workspace=workspace,
                 cwd=str(sandbox.inside(workspace)),
-                slot=3,
+                slot=FIRST_SLOT,
                 stdin=null,
                 stdout=file.fileno(),
                 stderr=file.fileno(),
@@ -115,7 +115,7 @@ def test_files_of_others_are_out_of_reach(tier: Tier, workspace: Path, tmp_path:
 def test_a_build_in_every_tier(sandbox: Sandbox, repository: Repository, tmp_path: Path) -> None:
     repository.commit({"amplify.yml": spec("mkdir dist; cd dist; export A=1", "echo $A > x; echo out")})
     builder = Builder(tmp_path / "state", sandbox)
-    builder.run(repository.folder, slot=4)
+    builder.run(repository.folder, slot=FIRST_SLOT + 1)
     assert builder.output == {"x": "1\n"}
     assert f"(tier {sandbox.report.tier})" in builder.log.text
 

@@ -10,7 +10,7 @@ import pytest
 
 from preamp.build.errors import SourceError
 from preamp.build.mirror import mirror_folder
-from tests.integration.build.support import Builder, Repository, spec
+from tests.integration.build.support import FIRST_SLOT, Builder, Repository, spec
 
 pytestmark = pytest.mark.needs("git", "bwrap")
 
@@ -147,7 +147,9 @@ def test_builds_of_one_repository_at_once(repository: Repository, builder: Build
     builders = [Builder(tmp_path / "state", builder.sandbox) for _ in range(4)]
 
     async def all_at_once() -> None:
-        await asyncio.gather(*(one.build(repository.folder, slot=slot) for slot, one in enumerate(builders)))
+        await asyncio.gather(
+            *(one.build(repository.folder, slot=FIRST_SLOT + slot) for slot, one in enumerate(builders))
+        )
 
     asyncio.run(all_at_once())
     assert all(one.output == {"index.html": "x"} for one in builders)

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 FIRST_UID = 61000
-"""With root, slot n builds as uid (and gid) 61000 + n, so that builds cannot touch each other's files."""
+"""With root, slot n builds as uid (and gid) 61000 + n, so that builds cannot touch each other's files.
+In the tier `landlock` the end of a build kills every process of that uid."""
 
 
 class Tier(StrEnum):
