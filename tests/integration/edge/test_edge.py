@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
+from sqlalchemy.exc import OperationalError
 
 from preamp.model.apps import CustomRule
 from preamp.model.releases import Release
 from preamp.store import branches, changes, releases, tables
+from preamp.store.database import Database
 from tests.support.edge import Client, World, running_edge
 
 _DATE = re.compile(rb"\r\ndate: [^\r]+")
@@ -272,23 +274,24 @@ def twins(tmp_path_factory):
         yield one, two
 
 
-def test_the_edge_serves_on_without_its_database(tmp_path):
+def test_the_edge_serves_on_without_its_database(tmp_path, monkeypatch):
     world = World(tmp_path)
     host = world.site({"index.html": b"home", "other.html": b"other"})
+
+    def away(_database):
+        raise OperationalError("SELECT", {}, Exception("disk I/O error"))
+
     with running_edge(world) as edge:
         assert edge.get(host).body == b"home"
-        world.database.close()
-        size = world.database_path.stat().st_size
-        with world.database_path.open("r+b") as file:
-            file.write(b"\xff" * size)
-        for file in tmp_path.glob("preamp.db-*"):
-            file.unlink()
-        # A site that is not known yet needs the database: this shows that it is really away.
-        until(lambda: edge.get("main.dnew.localhost").status == 503)
-        time.sleep(0.3)  # a few looks at the change log
-        assert edge.get(host).body == b"home"
-        assert edge.get(host, "/other").body == b"other"
-        assert edge.get("x", "/_preamp/health").status == 200
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "read", away)
+            until(lambda: edge.get("main.dnew.localhost").status == 503)
+            time.sleep(0.3)  # a few looks at the change log
+            assert edge.get(host).body == b"home"
+            assert edge.get(host, "/other").body == b"other"
+            assert edge.get("x", "/_preamp/health").status == 200
+        world.change_app(host.split(".")[1], enable_basic_auth=True)
+        until(lambda: edge.get(host).status == 401)
 
 
 def test_the_edge_starts_without_a_database(tmp_path):
@@ -348,8 +351,8 @@ def test_a_pruned_change_log_reloads_everything(tmp_path):
                 ),
             )
             branches.advance(tx.conn, branch, job=2, release_id="r2")
-            changes.record(tx.conn, app, now=0)
-            changes.record(tx.conn, "another", now=0)
+            changes.record(tx, app, now=0)
+            changes.record(tx, "another", now=0)
             last = changes.latest(tx.conn)
             tx.conn.execute(delete(tables.changes).where(tables.changes.c.seq < last))
         until(lambda: edge.get(host).body == b"two")
@@ -419,3 +422,19 @@ def test_stopping_finishes_the_answers_under_way(tmp_path):
     client.close()
     assert first.startswith(b"HTTP/1.1 200 OK")
     assert len(first + rest[0]) > 20_000_000
+
+
+def test_a_page_asked_for_after_a_switch_is_the_new_one(edge):
+    """No waiting: once the transaction is committed, no answer of any connection is older than it."""
+    app = edge.world.app()
+    branch = edge.world.branch(app)
+    host = f"main.{app}.localhost"
+    ready = [edge.world.published({"index.html": str(n).encode()}) for n in range(1, 31)]
+    clients = [edge.client() for _ in range(4)]
+    for number, release in enumerate(ready, 1):
+        edge.world.release(app, branch, number, release)
+        for client in clients:  # together, so that some come while the first one's look is under way
+            client.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert [client.read().body for client in clients] == [str(number).encode()] * len(clients)
+    for client in clients:
+        client.close()
