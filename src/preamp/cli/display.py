@@ -59,6 +59,12 @@ class Display(Watcher, AbstractContextManager["Display"]):
         self.tail.extend(lines)
         self.new_lines(step, lines)
 
+    def step(self, step: StepView) -> None:
+        """Show the state of a step."""
+
+    def job(self, job: JobView) -> None:
+        """Show the state of the job."""
+
     def new_lines(self, step: str, lines: list[str]) -> None:
         """Show lines that were added to the tail."""
 
@@ -80,9 +86,10 @@ class PlainDisplay(Display):
     def job(self, job: JobView) -> None:
         if not job.steps:
             self._tell("job", job.status, "")
-        for step in job.steps:
-            if step.status is not JobStatus.PENDING:
-                self._tell(step.name, step.status, duration(step))
+
+    def step(self, step: StepView) -> None:
+        if step.status is not JobStatus.PENDING:
+            self._tell(step.name, step.status, duration(step))
 
     def new_lines(self, step: str, lines: list[str]) -> None:
         if self._logs and lines:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from preamp.cli.errors import Unreachable
 from preamp.cli.logtail import LogTail
-from preamp.cli.remote import JobView, Remote
+from preamp.cli.remote import JobView, Remote, StepView
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 30
@@ -18,12 +18,16 @@ PATIENCE_SECONDS = 30
 class Watcher(Protocol):
     """Who is told: a terminal, a pipe, a test."""
 
-    def job(self, job: JobView) -> None:
-        """The job as it is now; called after every look, also when nothing changed."""
-        ...
-
     def log(self, step: str, text: str) -> None:
         """New text of a step's log: whole or part lines, in order."""
+        ...
+
+    def step(self, step: StepView) -> None:
+        """A step as it is now, after what its log says so far; called at every look."""
+        ...
+
+    def job(self, job: JobView) -> None:
+        """The job as it is now, after its steps; called at every look."""
         ...
 
 
@@ -46,9 +50,8 @@ def follow(
     while True:
         try:
             job = remote.job(app_id, branch, job_id)
-            # Read after the look, so that an ended job's logs are whole; told before it, so that a step's
-            # last lines come before its end.
-            report_logs(job, tails, watcher)
+            # Logs are read after the look, so that those of an ended job are whole.
+            report_steps(job, tails, watcher)
             watcher.job(job)
         except Unreachable:
             if clock() - seen > PATIENCE_SECONDS:
@@ -60,10 +63,11 @@ def follow(
         sleep(POLL_SECONDS)
 
 
-def report_logs(job: JobView, tails: dict[str, LogTail], watcher: Watcher) -> None:
-    """Report what is new in the logs of a job's steps; `tails` remembers what was read, by step."""
+def report_steps(job: JobView, tails: dict[str, LogTail], watcher: Watcher) -> None:
+    """Report each step with what is new in its log; `tails` remembers what was read, by step."""
     for step in job.steps:
         if step.log_url is not None:
             text = tails.setdefault(step.name, LogTail()).read(step.log_url)
             if text:
                 watcher.log(step.name, text)
+        watcher.step(step)

@@ -26,18 +26,23 @@ def logs(
     With --follow the exit status is 1 when the job did not succeed.
     """
     from preamp.cli.connection import find_endpoint
-    from preamp.cli.follow import follow, report_logs
-    from preamp.cli.remote import JobView, Remote
+    from preamp.cli.follow import follow, report_steps
+    from preamp.cli.remote import JobView, Remote, StepView
+
+    only = step
 
     class Printer:
         """Prints the log text as it comes."""
 
-        def job(self, job: JobView) -> None:
+        def log(self, name: str, text: str) -> None:
+            if only is None or name == only.upper():
+                click.echo(text, nl=False)
+
+        def step(self, _: StepView) -> None:
             return
 
-        def log(self, name: str, text: str) -> None:
-            if step is None or name == step.upper():
-                click.echo(text, nl=False)
+        def job(self, _: JobView) -> None:
+            return
 
     remote = Remote(find_endpoint(data))
     app_id = remote.app(app).app_id
@@ -47,7 +52,7 @@ def logs(
             raise CommandError(f"the branch {branch} of {app} has no jobs yet")
         job = newest[0].job_id
     if not following:
-        report_logs(remote.job(app_id, branch, job), {}, Printer())
+        report_steps(remote.job(app_id, branch, job), {}, Printer())
         return
     ended = follow(remote, app_id, branch, job, Printer())
     if not ended.succeeded:

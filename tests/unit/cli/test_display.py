@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from preamp.cli.display import KEPT_LINES, LiveDisplay, PlainDisplay, display
+from preamp.cli.display import KEPT_LINES, Display, LiveDisplay, PlainDisplay, display
 from preamp.cli.remote import JobView
 from preamp.cli.remote import _job as parsed
 from tests.support.fake_control import job, step
@@ -22,13 +22,19 @@ def view(*steps: dict[str, object], status: str = "RUNNING") -> JobView:
     return parsed(raw["summary"], raw["steps"])
 
 
+def look(shown: Display, job: JobView) -> None:
+    for item in job.steps:
+        shown.step(item)
+    shown.job(job)
+
+
 def test_plain_says_every_change_once(capsys: pytest.CaptureFixture[str]) -> None:
     with PlainDisplay() as shown:
-        shown.job(view(status="PENDING"))
+        look(shown, view(status="PENDING"))
         for _ in range(3):
-            shown.job(view(step("BUILD", "RUNNING"), step("DEPLOY", "PENDING")))
+            look(shown, view(step("BUILD", "RUNNING"), step("DEPLOY", "PENDING")))
         shown.log("BUILD", "npm ci\n")
-        shown.job(view(step("BUILD", "SUCCEED"), step("DEPLOY", "FAILED"), status="FAILED"))
+        look(shown, view(step("BUILD", "SUCCEED"), step("DEPLOY", "FAILED"), status="FAILED"))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -43,7 +49,7 @@ def test_plain_with_logs_prints_whole_lines(capsys: pytest.CaptureFixture[str]) 
     shown = PlainDisplay(logs=True)
     for text in ("np", "m ci\nadded 14", " packages\n", "half"):
         shown.log("BUILD", text)
-    shown.job(view(step("BUILD", "SUCCEED"), status="SUCCEED"))
+    look(shown, view(step("BUILD", "SUCCEED"), status="SUCCEED"))
     assert capsys.readouterr().err.splitlines() == [
         "BUILD: running",
         "  npm ci",
@@ -68,11 +74,11 @@ def test_live_shows_steps_and_the_end_of_the_log() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=60, height=30, color_system=None)
     with LiveDisplay(console, "site / main, job 1") as shown:
-        shown.job(view(step("BUILD", "RUNNING"), step("DEPLOY", "PENDING")))
+        look(shown, view(step("BUILD", "RUNNING"), step("DEPLOY", "PENDING")))
         shown.log("BUILD", "".join(f"line {number}\n" for number in range(40)))
         shown._live.refresh()
         running = screen.getvalue()
-        shown.job(view(step("BUILD", "SUCCEED"), step("DEPLOY", "SUCCEED"), status="SUCCEED"))
+        look(shown, view(step("BUILD", "SUCCEED"), step("DEPLOY", "SUCCEED"), status="SUCCEED"))
     assert "site / main, job 1" in running
     assert "BUILD   running" in running
     assert "line 39" in running
@@ -87,7 +93,7 @@ def test_log_text_is_not_markup() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=60, height=30, color_system=None)
     with LiveDisplay(console, "site") as shown:
-        shown.job(view(step("BUILD", "RUNNING")))
+        look(shown, view(step("BUILD", "RUNNING")))
         shown.log("BUILD", "[red]x[/red] [/nothing]\n")
     assert "[red]x[/red] [/nothing]" in screen.getvalue()
 

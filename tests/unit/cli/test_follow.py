@@ -5,7 +5,7 @@ import pytest
 from preamp.cli.connection import Endpoint
 from preamp.cli.errors import Unreachable
 from preamp.cli.follow import PATIENCE_SECONDS, POLL_SECONDS, follow
-from preamp.cli.remote import JobView, Remote
+from preamp.cli.remote import JobView, Remote, StepView
 from tests.support.fake_control import FakeControl, job, step
 
 
@@ -13,11 +13,16 @@ class Record:
     def __init__(self) -> None:
         self.statuses: list[str] = []
         self.text: dict[str, str] = {}
+        self.order: list[str] = []
 
     def job(self, job: JobView) -> None:
         self.statuses.append(job.status.value)
 
+    def step(self, step: StepView) -> None:
+        self.order.append(f"{step.name} {step.status.value}")
+
     def log(self, step: str, text: str) -> None:
+        self.order.append(f"{step} log")
         self.text[step] = self.text.get(step, "") + text
 
 
@@ -40,6 +45,7 @@ def test_until_the_end_with_every_line(control: FakeControl, remote: Remote) -> 
     ended = follow(remote, "d1", "main", "1", record, sleep=lambda _: control.logs.update(next(growth)))
     assert ended.succeeded
     assert record.statuses == ["PENDING", "RUNNING", "RUNNING", "SUCCEED"]
+    assert record.order[-4:] == ["BUILD log", "BUILD SUCCEED", "DEPLOY log", "DEPLOY SUCCEED"]
     assert record.text == {"BUILD": "a\nb\nc\n", "DEPLOY": "live\n"}
 
 
