@@ -205,7 +205,7 @@ async def _sandboxed(
 def _zstd(options: str, fallback: str) -> list[str]:
     if program := shutil.which("zstd"):
         return [program, *options.split()]
-    return [sys.executable, "-I", "-c", fallback]
+    return [sys.executable, "-P", "-c", fallback]
 
 
 def _existing(cache: Cache, workspace: Workspace, log: BuildLog) -> Iterator[str]:

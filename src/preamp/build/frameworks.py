@@ -84,7 +84,7 @@ def _table(package: Mapping[str, object], key: str) -> Mapping[str, object]:
 def _node(source: Path, package: Mapping[str, object]) -> Detected | None:
     dependencies = {**_table(package, "dependencies"), **_table(package, "devDependencies")}
     scripts = _table(package, "scripts")
-    install, run, cache = _manager(source, dependencies)
+    install, run, cache = _manager(source, package, dependencies)
     for name, title, output in _FRAMEWORKS:
         if name in dependencies:
             command = f"{run} build" if "build" in scripts else f"npx --yes {_builder(name)} build"
@@ -111,21 +111,29 @@ def _builder(dependency: str) -> str:
     }.get(dependency, dependency)
 
 
-def _manager(source: Path, dependencies: Mapping[str, object]) -> tuple[list[str], str, list[str]]:
+def _manager(
+    source: Path, package: Mapping[str, object], dependencies: Mapping[str, object]
+) -> tuple[list[str], str, list[str]]:
     """Install commands, how to run a script, what to cache; by lock file."""
     if (source / "pnpm-lock.yaml").is_file():
         setup = [
-            "corepack enable || npm install -g pnpm",
+            _tool(package, "pnpm"),
             "pnpm install --frozen-lockfile --store-dir .pnpm-store",
         ]
         return setup, "pnpm run", [".pnpm-store/**/*"]
     if (source / "yarn.lock").is_file():
-        return ["corepack enable || npm install -g yarn", "yarn install"], "yarn run", ["node_modules/**/*"]
+        return [_tool(package, "yarn"), "yarn install"], "yarn run", ["node_modules/**/*"]
     if (source / "bun.lock").is_file() or (source / "bun.lockb").is_file():
         return ["npm install -g bun", "bun install --frozen-lockfile"], "bun run", ["node_modules/**/*"]
     if (source / "package-lock.json").is_file() or (source / "npm-shrinkwrap.json").is_file():
         return ["npm ci --cache .npm --prefer-offline"], "npm run", [".npm/**/*"]
     return (["npm install --cache .npm"] if dependencies else []), "npm run", [".npm/**/*"]
+
+
+def _tool(package: Mapping[str, object], name: str) -> str:
+    """Corepack where the repository pins a version for it, else the newest of the registry."""
+    pinned = str(package.get("packageManager", "")).startswith(f"{name}@")
+    return "corepack enable" if pinned else f"npm install -g {name}"
 
 
 def _spec(install: list[str], build: list[str], output: str, cache: list[str]) -> str:

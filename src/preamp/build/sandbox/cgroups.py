@@ -75,8 +75,18 @@ def _find_v2(folder: Path) -> Hierarchy:
     return Hierarchy(version=2, folders=dict.fromkeys(wanted, folder), missing=missing)
 
 
+def sweep(hierarchy: Hierarchy) -> None:
+    """Remove the groups of processes that died without doing so; those with something in them stay."""
+    for folder in set(hierarchy.folders.values()):
+        for group in folder.glob("preamp-*-*"):
+            owner = group.name.split("-")[1]
+            if owner.isdigit() and not Path("/proc", owner).exists():
+                with contextlib.suppress(OSError):
+                    group.rmdir()
+
+
 def _try(folder: Path) -> str | None:
-    trial = folder / f"preamp-probe-{os.getpid()}-{secrets.token_hex(3)}"
+    trial = folder / f"preamp-{os.getpid()}-probe-{secrets.token_hex(3)}"
     try:
         trial.mkdir()
         trial.rmdir()

@@ -32,6 +32,7 @@ def probe(*, insecure_no_sandbox: bool = False, only: Tier | None = None) -> San
     Raises SandboxUnavailable with the reason per tier. Takes some 20 ms; call once per process.
     """
     hierarchy = cgroups.find()
+    cgroups.sweep(hierarchy)
     rejected: list[Rejected] = []
     for tier in Tier:
         if only is not None and tier is not only:
