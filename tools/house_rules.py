@@ -17,7 +17,9 @@ UNFINISHED = re.compile(
     "|".join((r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bXX" + r"X\b", r"\bfor n" + r"ow\b")), re.IGNORECASE
 )
 MACHINE_PATH = re.compile(
-    r"(?<![\w.$}/-])/(?:wo" + "rk|fa" + "rm|ro" + r"ot|ho" + r"me/(?!user\b|you\b)[a-z]+)/[\w.]"
+    # Build specs written for Amplify's older image, where builds ran as root, cache such folders.
+    r"(?<![\w.$}/-])/(?:wo" + "rk|fa" + r"rm|ro" + r"ot(?!/\.(?:cache|npm|gradle|m2)/)|ho"
+    r"me/(?!user\b|you\b)[a-z]+)/[\w.]"
 )
 REGISTRY = re.compile(
     r"(?:files\.python"

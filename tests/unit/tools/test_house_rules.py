@@ -78,6 +78,11 @@ def test_paths_of_one_machine(path: str) -> None:
     assert found(f"see /srv/{path}/x and $HOME/{path}/x\n", "docs/page.md") == []
 
 
+def test_cache_folders_of_older_build_specs() -> None:
+    assert found(f"paths: ['{SLASH}root/.npm/**/*']\n", "docs/page.md") == []
+    assert found(f"paths: ['{SLASH}root/.pyenv/**/*']\n", "docs/page.md")
+
+
 def test_addresses_in_lock_files() -> None:
     assert found('{\n "resolved": "https://mirror.example/x.tgz"\n}', "site/package-lock.json")
     assert found("--index" + "-url https://mirror.example/simple\nx==1 \\\n", "requirements.lock")
