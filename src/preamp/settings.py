@@ -12,10 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -34,6 +35,13 @@ def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{value!r} is not HOST:PORT, such as 127.0.0.1:7732 or [::1]:0")
+    return value
+
+
+def _listed(value: object) -> object:
+    """`a, b` -> ("a", "b"); lists, as TOML has them, stay."""
+    if isinstance(value, str):
+        return tuple(part.strip().lower() for part in value.split(",") if part.strip())
     return value
 
 
@@ -86,6 +94,18 @@ class Settings(BaseSettings):
         default=None,
         description="The URL of the control port as clients see it, for presigned URLs; unset: "
         "whatever host the client called.",
+    )
+    edge_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] | None = Field(
+        default=None,
+        description="Names and addresses under which the edge is reached, with commas between them; a custom "
+        "domain's name is verified when it leads to one of them. The first name is what DNS records are to "
+        "point to. Unset: loopback and this machine's own addresses.",
+    )
+    webhook_host: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$",
+        description="The host in the URLs of incoming webhooks, such as "
+        "`webhooks.amplify.us-east-1.amazonaws.com`, which then have AWS's form; unset: the control port.",
     )
     worker_slots: int = Field(
         default_factory=lambda: max(1, min(8, os.cpu_count() or 1)),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from preamp.api import shapes
 from preamp.api.find import find_app
+from preamp.api.limits import admit_app
 from preamp.api.pages import page_of
 from preamp.api.services import Services
 from preamp.api.variables import checked_variables, given
@@ -45,6 +46,7 @@ def create_app(
         tags=dict(request.tags or {}),
     )
     with services.database.write() as tx:
+        admit_app(tx.conn, caller.scope, now=now)
         apps.insert_app(tx.conn, app)
         _keep_token(services, tx.conn, app.app_id, request)
     return shapes.CreateAppResult(app=_present(services, app, None))

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from preamp.api import shapes
 from preamp.api.find import find_app, find_branch
+from preamp.api.limits import refuse_over
 from preamp.api.pages import page_of
 from preamp.api.services import Services
 from preamp.api.variables import checked_variables, given
@@ -17,6 +18,7 @@ from preamp.model.branches import Branch, BranchConfig
 from preamp.model.caller import Caller
 from preamp.model.errors import BadRequest
 from preamp.model.ids import MAX_LABEL, branch_arn, branch_label, padded
+from preamp.model.quotas import Quota
 from preamp.model.times import now_ms
 from preamp.store import branches, changes, jobs
 
@@ -31,6 +33,13 @@ def create_branch(
             raise BadRequest(
                 f"Failed to create branch. The branch {name} already exists for the app {app.app_id}"[:255]
             )
+        refuse_over(
+            tx.conn,
+            caller.scope,
+            Quota.BRANCHES_PER_APP,
+            have=lambda: branches.count_branches(tx.conn, app.app_id),
+            message="Failed to create branch. You have reached the maximum number of branches in this app.",
+        )
         config = _changed(BranchConfig(), request)
         now = now_ms()
         branch = branches.insert_branch(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from preamp.api import apps, branches, deployments, jobs
+from preamp.api import apps, artifacts, backend_environments, branches, deployments, jobs, tags, webhooks
 from preamp.api.services import Services
 from preamp.model.caller import Caller
 
@@ -28,6 +28,20 @@ _FUNCTIONS: Mapping[str, Callable[[Services, Caller, Any], Any]] = {
     "DeleteJob": jobs.delete_job,
     "CreateDeployment": deployments.create_deployment,
     "StartDeployment": deployments.start_deployment,
+    "CreateBackendEnvironment": backend_environments.create_backend_environment,
+    "GetBackendEnvironment": backend_environments.get_backend_environment,
+    "DeleteBackendEnvironment": backend_environments.delete_backend_environment,
+    "ListBackendEnvironments": backend_environments.list_backend_environments,
+    "CreateWebhook": webhooks.create_webhook,
+    "GetWebhook": webhooks.get_webhook,
+    "UpdateWebhook": webhooks.update_webhook,
+    "DeleteWebhook": webhooks.delete_webhook,
+    "ListWebhooks": webhooks.list_webhooks,
+    "ListArtifacts": artifacts.list_artifacts,
+    "GetArtifactUrl": artifacts.get_artifact_url,
+    "TagResource": tags.tag_resource,
+    "UntagResource": tags.untag_resource,
+    "ListTagsForResource": tags.list_tags_for_resource,
 }
 
 

@@ -24,6 +24,9 @@ class Links(Protocol):
     def artifacts(self, base: str, branch_id: int, number: int) -> str:
         """GET: a zip of the job's output."""
 
+    def test_artifact(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
+        """GET: a file that the job's test step left."""
+
     def upload(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
         """PUT: a file of a manual deployment."""
 

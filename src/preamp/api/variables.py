@@ -15,7 +15,8 @@ def checked_variables(variables: Mapping[str, str]) -> dict[str, str]:
     for name in variables:
         if name.startswith("AWS"):
             raise BadRequest(
-                f"The environment variable {name[:100]} is not allowed: names beginning with AWS are reserved."
+                f"The environment variable {name[:100]} is not allowed: names beginning with AWS are "
+                "reserved."
             )
         if "=" in name or "\0" in name or "\0" in variables[name]:
             raise BadRequest(

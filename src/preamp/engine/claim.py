@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from preamp.model.jobs import Attempt, Job, JobState
-from preamp.store import attempts, jobs, steps
+from preamp.model.quotas import Quota
+from preamp.store import attempts, jobs, quotas, steps
 from preamp.store.database import Database
 
 
@@ -29,7 +30,8 @@ class Claim:
 def claim_next(
     database: Database, branch_id: int, *, worker_id: str, concurrent_jobs: int, now: int
 ) -> Claim | Nothing:
-    """At most one job of a branch runs, oldest first; at most `concurrent_jobs` of an account run.
+    """At most one job of a branch runs, oldest first; at most `concurrent_jobs` of an account and region
+    run, unless their quota says another number.
 
     Looked up first without the write lock: most looks find nothing to do.
     """
@@ -45,7 +47,8 @@ def claim_next(
         job = waiting[0]
         scope = jobs.scope_of(tx.conn, branch_id, job.number)
         assert scope is not None, "the row was read in this transaction"
-        if jobs.running_in(tx.conn, scope) >= concurrent_jobs:
+        most = quotas.limit_of(tx.conn, scope, Quota.CONCURRENT_JOBS, default=concurrent_jobs)
+        if most is not None and jobs.running_in(tx.conn, scope) >= most:
             return Nothing.FULL
         attempt = jobs.claim(tx.conn, branch_id, job.number, worker_id=worker_id)
         assert attempt is not None, "a pending job under the write lock can be claimed"

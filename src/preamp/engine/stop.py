@@ -5,7 +5,7 @@ from __future__ import annotations
 from preamp.engine.interface import Engine
 from preamp.model.errors import BadRequest
 from preamp.model.jobs import TERMINAL, Job, JobState
-from preamp.store import attempts, branches, jobs, releases, steps, uploads
+from preamp.store import artifacts, attempts, branches, jobs, releases, steps, uploads
 from preamp.store.database import Write
 
 STOPPED = "Stopped by StopJob."
@@ -40,6 +40,7 @@ def delete_job(tx: Write, engine: Engine, job: Job) -> None:
     steps.delete_steps(conn, job.branch_id, job.number)
     attempts.delete_attempts(conn, job.branch_id, job.number)
     uploads.delete_uploads(conn, job.branch_id, job.number)
+    artifacts.delete_artifacts(conn, job.branch_id, job.number)
     branch = branches.get_branch_by_id(conn, job.branch_id)
     if branch is not None and branch.active_job != job.number:
         releases.delete_release_of_job(conn, job.branch_id, job.number)

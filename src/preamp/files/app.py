@@ -7,6 +7,7 @@ from preamp.files.artifacts import send_artifacts
 from preamp.files.http import FileError, Receive, Scope, Send, answer_text
 from preamp.files.links import Kind
 from preamp.files.logs import send_log
+from preamp.files.test_artifacts import send_test_artifact
 from preamp.files.uploads import UploadLimits, receive_upload
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import Database
@@ -47,6 +48,8 @@ class FilesApp:
                 await send_log(self._logs, claim, scope, send)
             case Kind.ARTIFACTS:
                 await send_artifacts(self._database, self._blobs, claim, scope, send)
+            case Kind.TEST_ARTIFACT:
+                await send_test_artifact(self._database, self._blobs, claim, scope, send)
             case Kind.UPLOAD:
                 await receive_upload(self._database, self._blobs, self._limits, claim, scope, receive, send)
             case _:

@@ -15,12 +15,22 @@ PURPOSE = "signed file URLs"
 class Kind(StrEnum):
     LOG = "logs"  # GET: the log of a step
     ARTIFACTS = "artifacts"  # GET: a zip of the build output
+    TEST_ARTIFACT = "test-artifacts"  # GET: a file that a job's test step left
     UPLOAD = "uploads"  # PUT: a file of a manual deployment
 
 
 READ_SECONDS = 3600
 UPLOAD_SECONDS = 8 * 3600
 """As long as a deployment may wait to be started (behaviour reference, section 3.4)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArtifactTarget:
+    """Which test artifact of which job."""
+
+    branch_id: int
+    number: int
+    ordinal: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +54,9 @@ class FileLinks:
 
     def artifacts(self, base: str, branch_id: int, number: int) -> str:
         return self._get(base, Kind.ARTIFACTS, f"{branch_id}/{number}/artifacts.zip")
+
+    def test_artifact(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
+        return self._get(base, Kind.TEST_ARTIFACT, f"{branch_id}/{number}/{ordinal}")
 
     def upload(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
         return self._signer.sign(
@@ -71,6 +84,11 @@ def read_artifacts(claim: FileClaim) -> tuple[int, int]:
     """(branch id, job number)."""
     branch_id, number, _ = claim.path.split("/")
     return int(branch_id), int(number)
+
+
+def read_test_artifact(claim: FileClaim) -> ArtifactTarget:
+    branch_id, number, ordinal = claim.path.split("/")
+    return ArtifactTarget(branch_id=int(branch_id), number=int(number), ordinal=int(ordinal))
 
 
 def read_upload(claim: FileClaim) -> UploadTarget:

@@ -1,28 +1,38 @@
-"""The control process: the API, presigned files, health."""
+"""The control process: the API, presigned files, incoming webhooks, health."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from preamp import __version__
 from preamp.api.operations import operations
+from preamp.api.permissions import permission_for
 from preamp.api.services import Services
 from preamp.aws.asgi import AwsApp
 from preamp.aws.authenticate import AnyKeyAuthenticator, Authenticator, SignatureAuthenticator
+from preamp.aws.authorise import Authoriser, ResourceResolver
+from preamp.aws.chain import Observer
 from preamp.aws.handlers import OperationBinding
 from preamp.aws.page_tokens import PageTokens
+from preamp.aws.policies import Target
+from preamp.aws.policy_conditions import Facts
 from preamp.aws.presign import PREFIX as FILES
 from preamp.aws.presign import UrlSigner
 from preamp.aws.service import Overrides, load_service
+from preamp.engine.interface import Engine
 from preamp.engine.wakeups import EmbeddedEngine
 from preamp.files.app import FilesApp
 from preamp.files.http import Receive, Scope, Send, answer_text, body, start
 from preamp.files.links import PURPOSE, FileLinks
 from preamp.files.uploads import UploadLimits
+from preamp.hooks.app import HooksApp
+from preamp.model.caller import Scope as CallerScope
 from preamp.model.keys import Key
 from preamp.server.uvicorn_server import serve_app
 from preamp.settings import AuthMode, Settings
@@ -42,13 +52,18 @@ OVERRIDES = Overrides(extra_enum_values={"Stage": ("NONE",)})
 class ControlApp:
     """Sends each request to the part that answers it."""
 
-    def __init__(self, *, aws: AwsApp, files: FilesApp) -> None:
+    def __init__(self, *, aws: AwsApp, files: FilesApp, hooks: HooksApp) -> None:
         self._aws = aws
         self._files = files
+        self._hooks = hooks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] != "http" or not path.startswith(OWN):
+        if scope["type"] != "http":
+            await self._aws(scope, receive, send)
+        elif self._hooks.serves(scope):
+            await self._hooks(scope, receive, send)
+        elif not path.startswith(OWN):
             await self._aws(scope, receive, send)
         elif path == HEALTH:
             await send_health(send, "control")
@@ -73,6 +88,99 @@ async def send_health(send: Send, role: str) -> None:
     await body(send, data)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Control:
+    """Everything of the control process but its socket."""
+
+    services: Services
+    aws: AwsApp
+    app: ControlApp
+
+    def close(self) -> None:
+        """Wait for the operations that run, and let go of the database."""
+        self.aws.close()
+        self.services.database.close()
+
+
+def assemble(
+    settings: Settings, *, edge_port: int, engine: Engine, observers: Sequence[Observer] = ()
+) -> Control:
+    """The control process on a prepared data folder."""
+    folder = DataFolder(settings.data)
+    database = open_sqlite(folder.database)
+    master = MasterKey.load(folder.master_key)
+    signer = UrlSigner(master.derive(PURPOSE))
+    services = Services(
+        database=database,
+        engine=engine,
+        settings=settings,
+        folder=folder,
+        master=master,
+        links=FileLinks(signer),
+        tokens=PageTokens(master.derive("page tokens")),
+        site_domain=settings.site_domain or f"localhost:{edge_port}",
+    )
+    aws = AwsApp(
+        service=load_service("amplify", overrides=OVERRIDES),
+        operations=bindings(services),
+        authenticator=_authenticator(services),
+        authoriser=Authoriser(resolver(services)),
+        endpoint=settings.control_url,
+        observers=observers,
+    )
+    files = FilesApp(
+        database=database,
+        blobs=LocalBlobs(folder.blobs),
+        logs=LogFolder(folder.logs),
+        signer=signer,
+        limits=UploadLimits(max_bytes=settings.max_upload_bytes, min_free_bytes=settings.min_free_bytes),
+    )
+    return Control(services=services, aws=aws, app=ControlApp(aws=aws, files=files, hooks=HooksApp(services)))
+
+
+def bindings(services: Services, *, inline: bool = False) -> dict[str, OperationBinding]:
+    """The operations as the wire layer takes them; `inline`: on the event loop, for tests."""
+    return {
+        name: OperationBinding(
+            function=operation.function,
+            input_type=operation.input_type,
+            output_type=operation.output_type,
+            inline=inline,
+        )
+        for name, operation in operations(services).items()
+    }
+
+
+def resolver(services: Services) -> ResourceResolver:
+    """What a request needs permission for, in the wire layer's types."""
+
+    def resolve(*, operation: str, scope: CallerScope, request: Any) -> Target:
+        needed = permission_for(services, operation=operation, scope=scope, request=request)
+        return Target(
+            action=needed.action,
+            resources=needed.resources,
+            facts=Facts(
+                request_tags=needed.request_tags,
+                resource_tags=needed.resource_tags,
+                tag_keys=needed.tag_keys,
+            ),
+        )
+
+    return resolve
+
+
+def _authenticator(services: Services) -> Authenticator:
+    settings = services.settings
+    if settings.auth is AuthMode.ANY:
+        return AnyKeyAuthenticator(account=settings.account_id, region=settings.region)
+
+    def look_up(access_key_id: str) -> Key | None:
+        with services.database.read() as conn:
+            return keys.get_key(conn, services.master, access_key_id)
+
+    return SignatureAuthenticator(look_up, service="amplify")
+
+
 async def run_control(
     settings: Settings,
     sock: socket.socket,
@@ -82,53 +190,9 @@ async def run_control(
     stop: asyncio.Event,
 ) -> None:
     """Serve on `sock` until `stop` is set and the requests under way are answered."""
-    folder = DataFolder(settings.data)
-    database = open_sqlite(folder.database)
-    master = MasterKey.load(folder.master_key)
-    signer = UrlSigner(master.derive(PURPOSE))
-    blobs = LocalBlobs(folder.blobs)
-
-    def look_up(access_key_id: str) -> Key | None:
-        with database.read() as conn:
-            return keys.get_key(conn, master, access_key_id)
-
-    services = Services(
-        database=database,
-        engine=EmbeddedEngine(folder.run),
-        settings=settings,
-        folder=folder,
-        master=master,
-        links=FileLinks(signer),
-        tokens=PageTokens(master.derive("page tokens")),
-        site_domain=settings.site_domain or f"localhost:{edge_port}",
-    )
-    authenticator: Authenticator = (
-        AnyKeyAuthenticator(account=settings.account_id, region=settings.region)
-        if settings.auth is AuthMode.ANY
-        else SignatureAuthenticator(look_up, service="amplify")
-    )
-    aws = AwsApp(
-        service=load_service("amplify", overrides=OVERRIDES),
-        operations={
-            name: OperationBinding(
-                function=operation.function,
-                input_type=operation.input_type,
-                output_type=operation.output_type,
-            )
-            for name, operation in operations(services).items()
-        },
-        authenticator=authenticator,
-        endpoint=settings.control_url,
-    )
-    files = FilesApp(
-        database=database,
-        blobs=blobs,
-        logs=LogFolder(folder.logs),
-        signer=signer,
-        limits=UploadLimits(max_bytes=settings.max_upload_bytes, min_free_bytes=settings.min_free_bytes),
-    )
+    engine = EmbeddedEngine(DataFolder(settings.data).run)
+    control = assemble(settings, edge_port=edge_port, engine=engine)
     try:
-        await serve_app(ControlApp(aws=aws, files=files), sock, ready=ready, stop=stop)
+        await serve_app(control.app, sock, ready=ready, stop=stop)
     finally:
-        aws.close()
-        database.close()
+        control.close()

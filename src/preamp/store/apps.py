@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from preamp.model.apps import App, AppConfig
 from preamp.model.caller import Scope
@@ -32,12 +32,21 @@ def get_app(conn: Connection, scope: Scope, app_id: str) -> App | None:
     return _app(row) if row else None
 
 
+def exists(conn: Connection, app_id: str) -> bool:
+    """In whatever account and region."""
+    return conn.scalar(select(apps.c.seq).where(apps.c.app_id == app_id)) is not None
+
+
 def page_apps(conn: Connection, scope: Scope, *, after: int, limit: int) -> list[tuple[int, App]]:
     """In creation order; the number of each pair is where a next page goes on."""
     rows = conn.execute(
         select(apps).where(*_in(scope), apps.c.seq > after).order_by(apps.c.seq).limit(limit)
     ).mappings()
     return [(row["seq"], _app(row)) for row in rows]
+
+
+def count_apps(conn: Connection, scope: Scope) -> int:
+    return conn.scalar(select(func.count()).select_from(apps).where(*_in(scope))) or 0
 
 
 def update_app(conn: Connection, app_id: str, config: AppConfig, *, now: int) -> None:

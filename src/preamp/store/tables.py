@@ -183,6 +183,126 @@ workers = Table(
     Column("started_ms", BigInteger, nullable=False),
 )
 
+# Test artifacts of jobs; what a build publishes is in `releases`.
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("branch_id", Serial, ForeignKey("branches.branch_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("file_name", Text, nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("webhook_id", Text, nullable=False, unique=True),
+    Column("app_id", Text, ForeignKey("apps.app_id", ondelete="CASCADE"), nullable=False),
+    # Not the branch's name: a URL must not start builds of another branch that took the name later.
+    Column("branch_id", BigInteger, ForeignKey("branches.branch_id", ondelete="CASCADE"), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("token_sealed", LargeBinary, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("webhooks_by_app", "app_id", "seq"),
+    Index("webhooks_by_branch", "branch_id"),
+    sqlite_autoincrement=True,
+)
+
+backend_environments = Table(
+    "backend_environments",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("app_id", Text, ForeignKey("apps.app_id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("stack_name", Text, nullable=False),
+    Column("deployment_artifacts", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    UniqueConstraint("app_id", "name", name="backend_environments_by_name"),
+    Index("backend_environments_by_app", "app_id", "seq"),
+    sqlite_autoincrement=True,
+)
+
+# What was changed from the defaults; no row: the default. A value of NULL: no limit.
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger),
+)
+
+# CreateApp calls of the last hour, also of apps that are deleted again.
+app_creations = Table(
+    "app_creations",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("app_creations_by_scope", "account", "region", "at_ms"),
+)
+
+domains = Table(
+    "domains",
+    metadata,
+    Column("domain_id", Serial, primary_key=True, autoincrement=True),
+    Column("app_id", Text, ForeignKey("apps.app_id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("tags", Text, nullable=False, server_default="{}"),
+    Column("status", Text, nullable=False),
+    Column("update_status", Text),
+    Column("status_reason", Text),
+    # When a name below it was first seen to lead here; it is not taken back.
+    Column("verified_ms", BigInteger),
+    # When the worker is to look at it again; none when nothing is left to do.
+    Column("next_check_ms", BigInteger),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    UniqueConstraint("app_id", "name", name="domains_by_name"),
+    Index("domains_by_app", "app_id", "domain_id"),
+    Index(
+        "domains_to_check",
+        "next_check_ms",
+        sqlite_where=text("next_check_ms IS NOT NULL"),
+        postgresql_where=text("next_check_ms IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+subdomains = Table(
+    "subdomains",
+    metadata,
+    Column("domain_id", Serial, ForeignKey("domains.domain_id", ondelete="CASCADE"), primary_key=True),
+    # As the client gave it: empty for the domain itself, `*` for every name right below it.
+    Column("prefix", Text, primary_key=True),
+    Column("branch_id", Serial, ForeignKey("branches.branch_id", ondelete="CASCADE"), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("is_auto", Boolean, nullable=False),
+    # Of all apps together one may have a host; the others' associations have failed.
+    Column("claimed", Boolean, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("verified_ms", BigInteger),
+    Column("problem", Text),
+    Index(
+        "subdomains_claimed",
+        "host",
+        unique=True,
+        sqlite_where=text("claimed"),
+        postgresql_where=text("claimed"),
+    ),
+    Index("subdomains_by_branch", "branch_id"),
+    sqlite_with_rowid=False,
+)
+
 # What the edge watches: one row each time something that changes answers was written.
 changes = Table(
     "changes",

@@ -10,6 +10,17 @@ revision = "0001"
 
 def upgrade(op: Operations) -> None:
     op.create_table(
+        "app_creations",
+        sa.Column(
+            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_index("app_creations_by_scope", "app_creations", ["account", "region", "at_ms"], unique=False)
+    op.create_table(
         "apps",
         sa.Column(
             "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -66,6 +77,14 @@ def upgrade(op: Operations) -> None:
         sa.PrimaryKeyConstraint("access_key_id"),
     )
     op.create_table(
+        "quotas",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("account", "region", "name"),
+    )
+    op.create_table(
         "steps",
         sa.Column(
             "branch_id",
@@ -96,6 +115,23 @@ def upgrade(op: Operations) -> None:
         sa.PrimaryKeyConstraint("worker_id"),
     )
     op.create_table(
+        "backend_environments",
+        sa.Column(
+            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("stack_name", sa.Text(), nullable=False),
+        sa.Column("deployment_artifacts", sa.Text(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.app_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("seq"),
+        sa.UniqueConstraint("app_id", "name", name="backend_environments_by_name"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("backend_environments_by_app", "backend_environments", ["app_id", "seq"], unique=False)
+    op.create_table(
         "branches",
         sa.Column(
             "branch_id",
@@ -121,6 +157,51 @@ def upgrade(op: Operations) -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("branches_by_app", "branches", ["app_id", "branch_id"], unique=False)
+    op.create_table(
+        "domains",
+        sa.Column(
+            "domain_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("config", sa.Text(), nullable=False),
+        sa.Column("tags", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("update_status", sa.Text(), nullable=True),
+        sa.Column("status_reason", sa.Text(), nullable=True),
+        sa.Column("verified_ms", sa.BigInteger(), nullable=True),
+        sa.Column("next_check_ms", sa.BigInteger(), nullable=True),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.app_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("domain_id"),
+        sa.UniqueConstraint("app_id", "name", name="domains_by_name"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("domains_by_app", "domains", ["app_id", "domain_id"], unique=False)
+    op.create_index(
+        "domains_to_check",
+        "domains",
+        ["next_check_ms"],
+        unique=False,
+        sqlite_where=sa.text("next_check_ms IS NOT NULL"),
+        postgresql_where=sa.text("next_check_ms IS NOT NULL"),
+    )
+    op.create_table(
+        "artifacts",
+        sa.Column("branch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("ordinal", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("file_name", sa.Text(), nullable=False),
+        sa.Column("blob", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["branch_id"], ["branches.branch_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("branch_id", "number", "ordinal"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "jobs",
         sa.Column("branch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -178,6 +259,31 @@ def upgrade(op: Operations) -> None:
         sa.UniqueConstraint("branch_id", "job", name="releases_by_job"),
     )
     op.create_table(
+        "subdomains",
+        sa.Column("domain_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("branch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("is_auto", sa.Boolean(), nullable=False),
+        sa.Column("claimed", sa.Boolean(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("verified_ms", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["branch_id"], ["branches.branch_id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["domain_id"], ["domains.domain_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("domain_id", "prefix"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("subdomains_by_branch", "subdomains", ["branch_id"], unique=False)
+    op.create_index(
+        "subdomains_claimed",
+        "subdomains",
+        ["host"],
+        unique=True,
+        sqlite_where=sa.text("claimed"),
+        postgresql_where=sa.text("claimed"),
+    )
+    op.create_table(
         "uploads",
         sa.Column("branch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -191,3 +297,24 @@ def upgrade(op: Operations) -> None:
         sa.PrimaryKeyConstraint("branch_id", "number", "ordinal"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "webhooks",
+        sa.Column(
+            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("webhook_id", sa.Text(), nullable=False),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("branch_id", sa.BigInteger(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("token_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.app_id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["branch_id"], ["branches.branch_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("seq"),
+        sa.UniqueConstraint("webhook_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("webhooks_by_app", "webhooks", ["app_id", "seq"], unique=False)
+    op.create_index("webhooks_by_branch", "webhooks", ["branch_id"], unique=False)

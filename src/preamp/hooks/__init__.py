@@ -1,0 +1,1 @@
+"""What comes in from outside the API and starts builds: incoming webhooks."""
