@@ -4,40 +4,48 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from preamp.edge.answer import Answer
 
-JOINED = 16 * 1024
-"""Bodies up to this many bytes are kept behind their head, to be written in one piece."""
-OVERHEAD = 512
-"""Bytes that an entry costs besides its contents, roughly."""
+OVERHEAD = 1024
+"""Bytes that an entry costs besides the answer's, roughly: its key, the Date line."""
 
 
-@dataclass(frozen=True, slots=True)
 class Prepared:
-    """An answer; the Date line goes between `start` and `rest`, always fresh."""
+    """An answer in one piece, so that it is written by one call without copying.
 
-    start: bytes
-    rest: bytes
-    body: bytes
-    """Empty when it is part of `rest`."""
+    The lines that change with the time (Date) are exchanged when they have: once a second at most.
+    """
+
+    __slots__ = ("_bytes", "_lines", "_rest", "_start")
+
+    def __init__(self, start: bytes, rest: bytes) -> None:
+        self._start = start
+        self._lines: bytes | None = None
+        self._bytes = start + rest
+        self._rest = len(start)
 
     @classmethod
     def of(cls, answer: Answer, body: bytes) -> Prepared:
         """The same bytes that uvicorn makes of the answer."""
-        lines = [line for name, value in answer.headers for line in (name, b": ", value, b"\r\n")]
-        rest = b"".join([*lines, b"\r\n"])
-        start = STATUS_LINE[answer.status]
-        if len(body) <= JOINED:
-            return cls(start, rest + body, b"")
-        return cls(start, rest, body)
+        lines = [part for name, value in answer.headers for part in (name, b": ", value, b"\r\n")]
+        return cls(STATUS_LINE[answer.status], b"".join([*lines, b"\r\n", body]))
+
+    def with_lines(self, lines: bytes) -> bytes:
+        """The answer with `lines` after its status line."""
+        if lines is not self._lines:
+            rest = memoryview(self._bytes)[self._rest :]
+            self._bytes = b"".join((self._start, lines, rest))
+            self._rest = len(self._start) + len(lines)
+            self._lines = lines
+        return self._bytes
 
     @property
     def size(self) -> int:
-        return len(self.start) + len(self.rest) + len(self.body) + OVERHEAD
+        """Bytes that it takes."""
+        return len(self._bytes) + OVERHEAD
 
 
 class Memo:
@@ -47,7 +55,7 @@ class Memo:
         self.limit = limit
         """Bytes."""
         self.size = 0
-        self._entries: OrderedDict[Hashable, tuple[Prepared, str]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Prepared, str, int]] = OrderedDict()
         self._keys: dict[str, set[Hashable]] = {}
 
     def get(self, key: Hashable) -> Prepared | None:
@@ -59,12 +67,13 @@ class Memo:
 
     def put(self, key: Hashable, answer: Prepared, *, owner: str) -> None:
         """Larger answers than an eighth of the whole are not kept."""
-        if answer.size > self.limit // 8:
+        size = answer.size
+        if size > self.limit // 8:
             return
         self._remove(key)
-        self._entries[key] = (answer, owner)
+        self._entries[key] = (answer, owner, size)
         self._keys.setdefault(owner, set()).add(key)
-        self.size += answer.size
+        self.size += size
         while self.size > self.limit:
             self._remove(next(iter(self._entries)))
 
@@ -77,8 +86,8 @@ class Memo:
         found = self._entries.pop(key, None)
         if found is None:
             return
-        answer, owner = found
-        self.size -= answer.size
+        _answer, owner, size = found
+        self.size -= size
         keys = self._keys[owner]
         keys.discard(key)
         if not keys:

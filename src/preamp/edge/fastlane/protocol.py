@@ -205,9 +205,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def _write(self, found: Prepared) -> None:
         lines = self.lane.default_lines(self.server_state.default_headers)
         self.server_state.total_requests += 1
-        self.transport.write(found.start + lines + found.rest)
-        if found.body:
-            self.transport.write(found.body)
+        self.transport.write(found.with_lines(lines))
 
     def on_body(self, body: bytes) -> None:
         if not self._answered:

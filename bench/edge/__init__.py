@@ -1,0 +1,1 @@
+"""The edge against nginx on the same files, with the same headers."""

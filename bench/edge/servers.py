@@ -1,0 +1,168 @@
+"""Starting the servers that are compared, each as two processes on the same two processors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+
+from bench.edge.site import HOST, RULES, Site
+from bench.report import need
+from preamp.edge.server import EdgeConfig, listen, serve
+
+PROCESSES = 2
+MEMORY = 128 * 1024 * 1024
+
+
+@dataclass
+class Server:
+    name: str
+    port: int
+    pids: list[int] = field(default_factory=list)
+
+    def cpu_seconds(self) -> float:
+        """Of all its processes, so far."""
+        ticks = 0
+        for pid in self.pids:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory_mb(self) -> float:
+        """Proportional set size: pages that processes share are counted once."""
+        total = 0
+        for pid in self.pids:
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
+        return total / 1024
+
+
+def server_cpus() -> set[int]:
+    """Half of the processors; the load generator has the other half."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return set(cpus[: max(1, len(cpus) // 2)])
+
+
+def client_cpus() -> set[int]:
+    rest = os.sched_getaffinity(0) - server_cpus()
+    return rest or os.sched_getaffinity(0)
+
+
+@contextlib.contextmanager
+def preamp_edge(site: Site) -> Iterator[Server]:
+    sock = listen("127.0.0.1", 0)
+    sock.set_inheritable(True)
+    port = sock.getsockname()[1]
+    command = [sys.executable, "-m", "bench.edge.servers", str(site.data), str(sock.fileno())]
+    children = [subprocess.Popen(command, pass_fds=[sock.fileno()]) for _ in range(PROCESSES)]
+    sock.close()
+    try:
+        for child in children:
+            os.sched_setaffinity(child.pid, server_cpus())
+        _wait(port)
+        yield Server("preamp", port, [child.pid for child in children])
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait(20)
+
+
+@contextlib.contextmanager
+def nginx(site: Site, folder: Path) -> Iterator[Server]:
+    program = need("nginx")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    rules = "\n".join(f"    /old/{n} /new/{n};" for n in range(RULES))
+    config = folder / "nginx.conf"
+    config.write_text(_NGINX.format(folder=folder, files=site.files, port=port, host=HOST, rules=rules))
+    user = ["-g", "user root;"] if os.geteuid() == 0 else []
+    child = subprocess.Popen([program, "-e", str(folder / "error.log"), "-c", str(config), *user])
+    try:
+        _wait(port)
+        workers = [
+            int(pid) for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+        ]
+        for pid in workers:
+            os.sched_setaffinity(pid, server_cpus())
+        yield Server("nginx", port, workers)
+    finally:
+        child.terminate()
+        child.wait(20)
+
+
+def _wait(port: int) -> None:
+    end = time.monotonic() + 20
+    while True:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/1k.bin", headers={"Host": HOST})
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        if time.monotonic() > end:
+            raise RuntimeError("a server does not answer")
+        time.sleep(0.05)
+
+
+_NGINX = """
+worker_processes 2;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  server_tokens off;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_requests 100000000;
+  keepalive_timeout 75s;
+  open_file_cache max=1000 inactive=60s;
+  open_file_cache_valid 60s;
+  gzip_static on;
+  types {{ application/octet-stream bin; text/html html; text/javascript js; }}
+  charset utf-8;
+  map_hash_max_size 65536;
+  map_hash_bucket_size 128;
+  map $uri $moved {{
+    default "";
+{rules}
+  }}
+  server {{
+    listen 127.0.0.1:{port} backlog=2048;
+    server_name {host};
+    root {files};
+    error_page 404 /404.html;
+    if ($moved) {{ return 301 $moved; }}
+    add_header Cache-Control "public, max-age=0, s-maxage=31536000" always;
+    location / {{ try_files $uri $uri.html $uri/index.html =404; }}
+  }}
+}}
+"""
+
+
+async def _serve(data: Path, descriptor: int) -> None:
+    config = EdgeConfig(
+        database=data / "preamp.db", blobs=data / "blobs", site_domain="localhost", memory_bytes=MEMORY
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(15, stop.set)
+    await serve(config, [socket.socket(fileno=descriptor)], stop)
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve(Path(sys.argv[1]), int(sys.argv[2])))
