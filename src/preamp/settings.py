@@ -179,7 +179,7 @@ class Settings(BaseSettings):
 def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if required:
             raise SettingsError(f"PREAMP_CONFIG names {path}, which does not exist") from None
         return {}
