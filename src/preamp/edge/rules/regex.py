@@ -2,8 +2,8 @@
 
 RE2 has no look-ahead, which the documented rule for single-page applications uses. Look-aheads at the
 top level of an alternative, as there, are evaluated here exactly: for each place of the path where what
-precedes them ends, they and what follows are tried. That is at most quadratic in the path's length,
-which is bounded. Look-aheads inside groups, look-behinds and back-references are refused.
+precedes them ends, they and what follows are tried. That is quadratic in the path's length at worst, so
+longer paths than `LONGEST` never match such an expression. Look-aheads inside groups, look-behinds and back-references are refused.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import re2
 from preamp.edge.rules.errors import IgnoredRule
 
 Matcher = Callable[[bytes], bool]
+LONGEST = 1024
+"""Bytes of a path that an expression with look-aheads is tried on: a millisecond at worst."""
+
 _UNICODE = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?")
 
 
@@ -42,6 +45,7 @@ def compile_regex(source: str) -> Matcher:
 def _compile(source: str) -> re2._Regexp:
     options = re2.Options()
     options.log_errors = False
+    options.never_capture = True  # groups are not used: only whether there is a match
     try:
         return re2.compile(source.encode(), options)
     except re2.error as error:
@@ -58,6 +62,8 @@ def _matcher(item: _Alternative) -> Matcher:
     after = _compile(item.after)
 
     def matches(path: bytes) -> bool:
+        if len(path) > LONGEST:
+            return False
         for place in range(len(path) + 1):
             if before.search(path[:place]) is None:
                 continue
