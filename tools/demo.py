@@ -25,7 +25,7 @@ import click
 from rich.console import Console
 
 from preamp.cli.connection import Running, find_endpoint, find_running
-from preamp.cli.display import display
+from preamp.cli.display import display, steps_table
 from preamp.cli.errors import Failure
 from preamp.cli.follow import follow
 from preamp.cli.jobs import jobs_table
@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "examples" / "vite-site"
 DEMO = ROOT / ".demo"
 BRANCH = "main"
+PICTURE_WIDTH = 104
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -42,16 +43,23 @@ STOP_SECONDS = 30
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--once", action="store_true", help="exit when everything was shown")
-    once: bool = parser.parse_args().once
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
-    # Ctrl-C and a supervisor's SIGTERM both end the demo, and the server with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the terminal of this very run")
+    given = parser.parse_args()
+    picture: Path | None = given.picture
+    fixed = picture is not None or not sys.stdout.isatty()
+    console = Console(width=PICTURE_WIDTH if fixed else None, highlight=False, record=picture is not None)
+    # Ctrl-C and a supervisor's SIGTERM both end the demo, and the server with it; a shell that starts it
+    # in the background would have SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         shutil.rmtree(DEMO, ignore_errors=True)
         DEMO.mkdir()
         with server(DEMO / "data", console) as running:
             show(running, console)
-            if not once:
+            if picture is not None:
+                draw(console, picture)
+            elif not given.once:
                 console.print("\nThe site stays up until Ctrl-C.")
                 signal.pause()
     except KeyboardInterrupt:
@@ -78,6 +86,8 @@ def show(running: Running, console: Console) -> None:
     if not job.succeeded:
         log = "\n".join(shown.tail)
         raise Failure(f"the job ended {job.status.value}: {job.reason or 'see its log'}\n{log}")
+    if console.record:  # the live display is not part of the recording
+        console.print(steps_table(job, f"sample-site / {BRANCH}, job {job_id}"))
     console.print()
     say(console, "list_jobs", "")
     console.print(jobs_table(remote.jobs(app.app_id, BRANCH, limit=10)))
@@ -89,6 +99,12 @@ def show(running: Running, console: Console) -> None:
 
 def say(console: Console, what: str, detail: str) -> None:
     console.print(f"[bold]{what:34}[/bold] {detail}")
+
+
+def draw(console: Console, file: Path) -> None:
+    """The recorded output as a picture of a terminal, with no font fetched from elsewhere."""
+    svg = console.export_svg(title="make demo")
+    file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), "utf-8")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ const facts: [string, string][] = [
   ['branch', __JOB__.branch],
   ['job', String(__JOB__.job)],
   ['commit', __JOB__.commit],
-  ['built', __JOB__.built.replace('T', ' ').slice(0, 19) + ' UTC'],
+  ['built', __JOB__.built.replace('T', ' ').slice(0, 16) + ' UTC'],
   ['node', __JOB__.node],
 ]
 
