@@ -3,7 +3,8 @@
 RE2 has no look-ahead, which the documented rule for single-page applications uses. Look-aheads at the
 top level of an alternative, as there, are evaluated here exactly: for each place of the path where what
 precedes them ends, they and what follows are tried. That is quadratic in the path's length at worst, so
-longer paths than `LONGEST` never match such an expression. Look-aheads inside groups, look-behinds and back-references are refused.
+longer paths than `LONGEST` never match such an expression. Look-aheads inside groups, look-behinds and
+back-references are refused.
 """
 
 from __future__ import annotations
