@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 _CHUNK = 1 << 20
+_MANY = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +37,8 @@ class LocalBlobs:
         self.folder = folder
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
+        self._syncing = threading.Lock()
+        self._unsynced: set[Path] = set()
 
     def path(self, name: str) -> Path:
         """Where the blob is, or would be. Do not write to it."""
@@ -90,8 +94,22 @@ class LocalBlobs:
         self.path(name).unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """Return when everything written so far survives a power cut."""
-        os.sync()
+        """Return when everything put so far by this object survives a power cut.
+
+        Few files are synced one by one; for many, one sync of all file systems is cheaper.
+        """
+        with self._syncing:
+            waiting, self._unsynced = self._unsynced, set()
+            if len(waiting) > _MANY:
+                os.sync()
+                return
+            for path in [*waiting, *{path.parent for path in waiting}]:
+                with contextlib.suppress(FileNotFoundError):  # deleted since: nothing to keep
+                    _fsync(path)
+
+    def note(self, path: Path) -> None:
+        """A blob that `sync` has to make durable."""
+        self._unsynced.add(path)
 
     def free_bytes(self) -> int:
         """Space left for an ordinary user on the file system of the store."""
@@ -123,11 +141,7 @@ class BlobWriter:
             os.fsync(self._file.fileno())
         self.keep(name)
         if durable:
-            folder = os.open(self._blobs.path(name).parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _fsync(self._blobs.path(name).parent)
         return Blob(name=name, size=self.size)
 
     def keep(self, name: str) -> None:
@@ -136,7 +150,16 @@ class BlobWriter:
         target = self._blobs.path(name)
         target.parent.mkdir(exist_ok=True)
         self._temporary.rename(target)
+        self._blobs.note(target)
 
     def discard(self) -> None:
         self._file.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def _fsync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
