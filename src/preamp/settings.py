@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -155,11 +155,47 @@ class Settings(BaseSettings):
         ge=0,
         description="Bound of the prepared answers that each edge process keeps in memory.",
     )
+    access_log_days: int = Field(
+        default=30, ge=1, description="Days after which an hour of the access logs is deleted."
+    )
+    allow_private_sources: bool = Field(
+        default=True,
+        description="Whether a deployment's `sourceUrl` may lead to loopback and private addresses, such as "
+        "a build server's. Link-local addresses, where clouds keep their metadata, never may.",
+    )
+    s3_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+/?$",
+        description="URL of the S3 service that `s3://` sources are read from; unset: Amazon's own, when "
+        "there are keys. Without keys it is asked without a signature.",
+    )
+    s3_region: str = Field(
+        default="us-east-1", pattern=r"^[a-z0-9-]{1,32}$", description="Region of that S3 service."
+    )
+    s3_access_key_id: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Access key for `s3://` sources. AWS's own variables and files are not looked at.",
+    )
+    s3_secret_access_key: str | None = Field(
+        default=None, min_length=1, repr=False, description="Its secret."
+    )
     log_level: str = Field(
         default="info",
         pattern=r"^(debug|info|warning|error)$",
         description="Least severe messages that the processes print.",
     )
+
+    @property
+    def s3_ready(self) -> bool:
+        """Whether `s3://` sources can be read at all."""
+        return self.s3_endpoint is not None or self.s3_access_key_id is not None
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Settings:
+        if (self.s3_access_key_id is None) is not (self.s3_secret_access_key is None):
+            raise ValueError("s3_access_key_id and s3_secret_access_key must be set together")
+        return self
 
     @classmethod
     def settings_customise_sources(

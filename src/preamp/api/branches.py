@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -13,6 +14,7 @@ from preamp.api.limits import refuse_over
 from preamp.api.pages import page_of
 from preamp.api.services import Services
 from preamp.api.variables import checked_variables, given
+from preamp.engine.domains import attach_new_branch
 from preamp.model.apps import App
 from preamp.model.branches import Branch, BranchConfig
 from preamp.model.caller import Caller
@@ -20,7 +22,7 @@ from preamp.model.errors import BadRequest
 from preamp.model.ids import MAX_LABEL, branch_arn, branch_label, padded
 from preamp.model.quotas import Quota
 from preamp.model.times import now_ms
-from preamp.store import branches, changes, jobs
+from preamp.store import branches, changes, domains, jobs
 
 
 def create_branch(
@@ -51,16 +53,19 @@ def create_branch(
             tags=dict(request.tags or {}),
             now=now,
         )
+        attach_new_branch(tx.conn, branch, account=app.scope.account, now=now)
         changes.record(tx, app.app_id, now=now)
-    return shapes.CreateBranchResult(branch=_present(app, branch))
+        hosts = domains.hosts_of_branches(tx.conn, [branch.branch_id])
+    return shapes.CreateBranchResult(branch=_present(app, branch, hosts))
 
 
 def get_branch(
     services: Services, caller: Caller, request: shapes.GetBranchRequest
 ) -> shapes.GetBranchResult:
     with services.database.read() as conn:
-        found = find_branch(conn, caller, request.app_id, request.branch_name)
-    return shapes.GetBranchResult(branch=_present(*found))
+        app, branch = find_branch(conn, caller, request.app_id, request.branch_name)
+        hosts = domains.hosts_of_branches(conn, [branch.branch_id])
+    return shapes.GetBranchResult(branch=_present(app, branch, hosts))
 
 
 def update_branch(
@@ -77,8 +82,9 @@ def update_branch(
         now = now_ms()
         branches.update_branch(tx.conn, branch.branch_id, label=label, config=config, now=now)
         changes.record(tx, app.app_id, now=now)
+        hosts = domains.hosts_of_branches(tx.conn, [branch.branch_id])
     updated = replace(branch, config=config, label=label, updated_ms=now)
-    return shapes.UpdateBranchResult(branch=_present(app, updated))
+    return shapes.UpdateBranchResult(branch=_present(app, updated, hosts))
 
 
 def delete_branch(
@@ -89,9 +95,10 @@ def delete_branch(
         app, branch = find_branch(tx.conn, caller, request.app_id, request.branch_name)
         if jobs.unfinished(tx.conn, branch.branch_id):
             services.engine.wake(tx, branch.branch_id)
+        hosts = domains.hosts_of_branches(tx.conn, [branch.branch_id])
         branches.delete_branch(tx.conn, branch.branch_id)
         changes.record(tx, app.app_id, now=now_ms())
-    return shapes.DeleteBranchResult(branch=_present(app, branch))
+    return shapes.DeleteBranchResult(branch=_present(app, branch, hosts))
 
 
 def list_branches(
@@ -108,9 +115,10 @@ def list_branches(
     with services.database.read() as conn:
         app = find_app(conn, caller, request.app_id)
         rows = branches.page_branches(conn, app.app_id, after=page.after or 0, limit=page.limit + 1)
+        hosts = domains.hosts_of_branches(conn, [branch.branch_id for branch in rows])
     found, token = page.cut([(branch.branch_id, branch) for branch in rows])
     return shapes.ListBranchesResult(
-        branches=tuple(_present(app, branch) for branch in found), next_token=token
+        branches=tuple(_present(app, branch, hosts) for branch in found), next_token=token
     )
 
 
@@ -166,7 +174,8 @@ def _free_label(conn: Connection, app_id: str, name: str, *, except_branch: int 
     raise AssertionError("count() does not end")
 
 
-def _present(app: App, branch: Branch) -> shapes.Branch:
+def _present(app: App, branch: Branch, hosts: Mapping[int, tuple[str, ...]]) -> shapes.Branch:
+    """`hosts`: custom host names by branch id."""
     config = branch.config
     return shapes.Branch(
         branch_arn=branch_arn(
@@ -183,7 +192,7 @@ def _present(app: App, branch: Branch) -> shapes.Branch:
         environment_variables=config.environment_variables,
         enable_auto_build=config.enable_auto_build,
         enable_skew_protection=config.enable_skew_protection,
-        custom_domains=(),
+        custom_domains=hosts.get(branch.branch_id, ()),
         framework=config.framework or "",
         active_job_id=padded(branch.active_job) if branch.active_job is not None else "",
         total_number_of_jobs=str(branch.job_count),

@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from preamp.api import apps, artifacts, backend_environments, branches, deployments, jobs, tags, webhooks
+from preamp.api import (
+    access_logs,
+    apps,
+    artifacts,
+    backend_environments,
+    branches,
+    deployments,
+    domains,
+    jobs,
+    tags,
+    webhooks,
+)
 from preamp.api.services import Services
 from preamp.model.caller import Caller
 
@@ -28,6 +39,12 @@ _FUNCTIONS: Mapping[str, Callable[[Services, Caller, Any], Any]] = {
     "DeleteJob": jobs.delete_job,
     "CreateDeployment": deployments.create_deployment,
     "StartDeployment": deployments.start_deployment,
+    "CreateDomainAssociation": domains.create_domain_association,
+    "GetDomainAssociation": domains.get_domain_association,
+    "UpdateDomainAssociation": domains.update_domain_association,
+    "DeleteDomainAssociation": domains.delete_domain_association,
+    "ListDomainAssociations": domains.list_domain_associations,
+    "GenerateAccessLogs": access_logs.generate_access_logs,
     "CreateBackendEnvironment": backend_environments.create_backend_environment,
     "GetBackendEnvironment": backend_environments.get_backend_environment,
     "DeleteBackendEnvironment": backend_environments.delete_backend_environment,

@@ -10,6 +10,7 @@ from preamp.model.caller import Scope
 from preamp.model.errors import DependentServiceFailure
 from preamp.model.jobs import Attempt, StepName
 from preamp.settings import Settings
+from preamp.store.access_logs import Window
 from preamp.store.database import Database
 from preamp.store.folder import DataFolder
 from preamp.store.sealing import MasterKey
@@ -26,6 +27,9 @@ class Links(Protocol):
 
     def test_artifact(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
         """GET: a file that the job's test step left."""
+
+    def access_log(self, base: str, app_id: str, domain: str, window: Window) -> str:
+        """GET: the access log of a domain as CSV."""
 
     def upload(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
         """PUT: a file of a manual deployment."""

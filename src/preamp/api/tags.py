@@ -14,8 +14,9 @@ from preamp.api import shapes
 from preamp.api.services import Services
 from preamp.model.arns import Resource, ResourceKind, parse_arn
 from preamp.model.caller import Caller, Scope
+from preamp.model.domains import normal_domain
 from preamp.model.errors import BadRequest, ResourceNotFound
-from preamp.store import apps, branches, webhooks
+from preamp.store import apps, branches, domains, webhooks
 
 MAX_TAGS = 50
 
@@ -99,6 +100,18 @@ def _branch(conn: Connection, scope: Scope, resource: Resource) -> Tagged | None
     )
 
 
+def _domain(conn: Connection, scope: Scope, resource: Resource) -> Tagged | None:
+    app = apps.get_app(conn, scope, resource.app_id) if resource.app_id else None
+    domain = domains.get_domain(conn, app.app_id, normal_domain(resource.name)) if app else None
+    if domain is None:
+        return None
+    return Tagged(
+        resource=resource,
+        tags=domain.tags,
+        save=lambda tags: domains.update_tags(conn, domain.domain_id, tags),
+    )
+
+
 def _webhook(conn: Connection, scope: Scope, resource: Resource) -> Tagged | None:
     webhook = webhooks.get_webhook(conn, scope, resource.name)
     if webhook is None or resource.app_id not in {None, webhook.app_id}:
@@ -113,6 +126,7 @@ def _webhook(conn: Connection, scope: Scope, resource: Resource) -> Tagged | Non
 TAGGABLE: Mapping[ResourceKind, Callable[[Connection, Scope, Resource], Tagged | None]] = {
     ResourceKind.APP: _app,
     ResourceKind.BRANCH: _branch,
+    ResourceKind.DOMAIN: _domain,
     ResourceKind.WEBHOOK: _webhook,
 }
 """How a resource of each kind is found."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from preamp.aws.service import Kind, ModelError, Shape
@@ -51,8 +51,15 @@ def _structure(shape: Shape, target: type, *, top: bool = False) -> Convert:
         for member in shape.members
     ]
 
+    # What an override made optional has no default in the mirror.
+    absent = dict.fromkeys(
+        member.attribute
+        for member, field in zip(shape.members, _fields_of(shape, target), strict=True)
+        if not member.required and field.default is MISSING and field.default_factory is MISSING
+    )
+
     def bind(document: Mapping[str, Any]) -> Any:
-        values = {}
+        values = dict(absent)
         for name, attribute, convert in plan:
             value = document.get(name)
             if value is not None:
@@ -60,6 +67,12 @@ def _structure(shape: Shape, target: type, *, top: bool = False) -> Convert:
         return target(**values)
 
     return bind
+
+
+def _fields_of(shape: Shape, target: type) -> list[Field[Any]]:
+    """The fields of `target` in the order of the shape's members."""
+    by_name = {field.name: field for field in fields(target)}
+    return [by_name[member.attribute] for member in shape.members]
 
 
 def _converter(shape: Shape, hint: Any) -> Convert | None:

@@ -115,6 +115,8 @@ class Overrides:
     extra_enum_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     minimum: Mapping[str, int] = field(default_factory=dict)
     sensitive: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    """`Shape.member` of members that the model requires and the real service leaves out."""
 
 
 def load_service(name: str, *, overrides: Overrides | None = None) -> Service:
@@ -158,7 +160,13 @@ class _Compiler:
         self._overrides = overrides
         self._open: set[str] = set()
         self.shapes: dict[str, Shape] = {}
-        known = {*overrides.extra_enum_values, *overrides.minimum, *overrides.sensitive}
+        self._optional = [name.partition(".") for name in overrides.optional]
+        known = {
+            *(shape for shape, _, _ in self._optional),
+            *overrides.extra_enum_values,
+            *overrides.minimum,
+            *overrides.sensitive,
+        }
         if unknown := known - set(raw):
             raise ModelError(f"overrides name shapes the model lacks: {', '.join(sorted(unknown))}")
 
@@ -216,7 +224,8 @@ class _Compiler:
         )
 
     def _members(self, owner: str, raw: Mapping[str, Any]) -> tuple[Member, ...]:
-        required = set(raw.get("required", ()))
+        optional = {member for shape, _, member in self._optional if shape == owner}
+        required = set(raw.get("required", ())) - optional
         members = []
         for name, reference in raw["members"].items():
             shape = self.shape(reference["shape"])

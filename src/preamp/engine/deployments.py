@@ -5,7 +5,7 @@ from __future__ import annotations
 from preamp.engine.interface import Engine
 from preamp.model.jobs import Job
 from preamp.store import jobs
-from preamp.store.database import Write
+from preamp.store.database import Database, Write
 
 EXPIRES_MS = 8 * 3600 * 1000
 """Between CreateDeployment and StartDeployment (behaviour reference, section 3.4)."""
@@ -27,3 +27,15 @@ def start_deployment(tx: Write, engine: Engine, job: Job, *, now: int) -> Job:
 def expire_deployment(tx: Write, job: Job, *, now: int) -> None:
     """CREATED -> FAILED."""
     jobs.fail_waiting(tx.conn, job.branch_id, job.number, status_reason=EXPIRED, now=now)
+
+
+def expire_deployments(database: Database, *, now: int) -> int:
+    """Fail what was created too long ago and never started; how many there were."""
+    with database.read() as conn:
+        late = jobs.created_before(conn, now - EXPIRES_MS)
+    failed = 0
+    for branch_id, number in late:
+        with database.write() as tx:
+            # Started or stopped in between: then this changes nothing.
+            failed += jobs.fail_created(tx.conn, branch_id, number, status_reason=EXPIRED, now=now)
+    return failed

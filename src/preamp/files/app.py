@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from preamp.aws.presign import UrlError, UrlSigner
+from preamp.files.access_logs import send_access_log
 from preamp.files.artifacts import send_artifacts
 from preamp.files.http import FileError, Receive, Scope, Send, answer_text
 from preamp.files.links import Kind
 from preamp.files.logs import send_log
 from preamp.files.test_artifacts import send_test_artifact
 from preamp.files.uploads import UploadLimits, receive_upload
+from preamp.store.access_logs import AccessLogFolder
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import Database
 from preamp.store.logs import LogFolder
@@ -23,12 +25,14 @@ class FilesApp:
         database: Database,
         blobs: LocalBlobs,
         logs: LogFolder,
+        access_logs: AccessLogFolder,
         signer: UrlSigner,
         limits: UploadLimits,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._logs = logs
+        self._access_logs = access_logs
         self._signer = signer
         self._limits = limits
 
@@ -50,6 +54,8 @@ class FilesApp:
                 await send_artifacts(self._database, self._blobs, claim, scope, send)
             case Kind.TEST_ARTIFACT:
                 await send_test_artifact(self._database, self._blobs, claim, scope, send)
+            case Kind.ACCESS_LOG:
+                await send_access_log(self._access_logs, claim, scope, send)
             case Kind.UPLOAD:
                 await receive_upload(self._database, self._blobs, self._limits, claim, scope, receive, send)
             case _:

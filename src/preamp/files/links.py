@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from preamp.aws.presign import FileClaim, UrlSigner
 from preamp.model.jobs import Attempt, StepName
+from preamp.store.access_logs import Window
 
 PURPOSE = "signed file URLs"
 """What the signing key is derived for."""
@@ -16,6 +17,7 @@ class Kind(StrEnum):
     LOG = "logs"  # GET: the log of a step
     ARTIFACTS = "artifacts"  # GET: a zip of the build output
     TEST_ARTIFACT = "test-artifacts"  # GET: a file that a job's test step left
+    ACCESS_LOG = "access-logs"  # GET: the access log of a domain as CSV
     UPLOAD = "uploads"  # PUT: a file of a manual deployment
 
 
@@ -42,6 +44,15 @@ class UploadTarget:
     ordinal: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessLogTarget:
+    """Whose requests of which time."""
+
+    app_id: str
+    domain: str
+    window: Window
+
+
 class FileLinks:
     """Makes URLs below `base`, the endpoint that the client called, and reads them back."""
 
@@ -57,6 +68,10 @@ class FileLinks:
 
     def test_artifact(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
         return self._get(base, Kind.TEST_ARTIFACT, f"{branch_id}/{number}/{ordinal}")
+
+    def access_log(self, base: str, app_id: str, domain: str, window: Window) -> str:
+        path = f"{app_id}/{window.first_s}/{window.last_s}/{domain}/access.csv"
+        return self._get(base, Kind.ACCESS_LOG, path)
 
     def upload(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
         return self._signer.sign(
@@ -89,6 +104,11 @@ def read_artifacts(claim: FileClaim) -> tuple[int, int]:
 def read_test_artifact(claim: FileClaim) -> ArtifactTarget:
     branch_id, number, ordinal = claim.path.split("/")
     return ArtifactTarget(branch_id=int(branch_id), number=int(number), ordinal=int(ordinal))
+
+
+def read_access_log(claim: FileClaim) -> AccessLogTarget:
+    app_id, first, last, domain, _ = claim.path.split("/")
+    return AccessLogTarget(app_id=app_id, domain=domain, window=Window(first_s=int(first), last_s=int(last)))
 
 
 def read_upload(claim: FileClaim) -> UploadTarget:

@@ -37,6 +37,7 @@ from preamp.model.keys import Key
 from preamp.server.uvicorn_server import serve_app
 from preamp.settings import AuthMode, Settings
 from preamp.store import keys
+from preamp.store.access_logs import AccessLogFolder
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import open_sqlite
 from preamp.store.folder import DataFolder
@@ -46,7 +47,8 @@ from preamp.store.sealing import MasterKey
 OWN = "/_preamp/"
 HEALTH = "/_preamp/health"
 # What the wire carries although the service model lacks it (behaviour reference, sections 3.2 and 3.3).
-OVERRIDES = Overrides(extra_enum_values={"Stage": ("NONE",)})
+# The prefix of a domain itself is empty and left out (section 9).
+OVERRIDES = Overrides(extra_enum_values={"Stage": ("NONE",)}, optional=frozenset({"SubDomainSetting.prefix"}))
 
 
 class ControlApp:
@@ -132,6 +134,7 @@ def assemble(
         database=database,
         blobs=LocalBlobs(folder.blobs),
         logs=LogFolder(folder.logs),
+        access_logs=AccessLogFolder(folder.access),
         signer=signer,
         limits=UploadLimits(max_bytes=settings.max_upload_bytes, min_free_bytes=settings.min_free_bytes),
     )

@@ -36,6 +36,11 @@ class DataFolder:
         return self.root / "logs"
 
     @property
+    def access(self) -> Path:
+        """Access logs of the edge."""
+        return self.root / "access"
+
+    @property
     def cache(self) -> Path:
         return self.root / "cache"
 
@@ -67,6 +72,7 @@ class DataFolder:
             for folder in (
                 self.blobs,
                 self.logs,
+                self.access,
                 self.cache,
                 self.mirrors,
                 self.toolchains,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,9 +10,12 @@ from sqlalchemy import Connection, RowMapping, select
 
 from preamp.model.apps import AppConfig
 from preamp.model.branches import BranchConfig
+from preamp.model.domains import wildcard_of
 from preamp.model.releases import Body
 from preamp.store import documents
-from preamp.store.tables import apps, branches, releases
+from preamp.store.tables import apps, branches, releases, subdomains
+
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +48,34 @@ def sites_of_app(conn: Connection, app_id: str) -> Mapping[str, Site]:
         .where(branches.c.app_id == app_id)
     ).mappings()
     return {row["label"]: _site(row) for row in rows}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CustomHost:
+    """What a custom host name shows: the branch labelled `label` of the app, as `sites_of_app` has it."""
+
+    app_id: str
+    label: str
+    name: str
+    """The host or the wildcard that was found; the name of its access log."""
+
+
+def site_of_host(conn: Connection, host: str) -> CustomHost | None:
+    """The branch at a custom host: lower case, no port, no final dot.
+
+    Only names that are verified are served. A name of its own goes before a wildcard, which covers one
+    label. What this answers changes only together with a row in the change log for the app.
+    """
+    wanted = [host]
+    if _LABEL.fullmatch(host.partition(".")[0]):
+        wanted.append(wildcard_of(host))
+    rows = conn.execute(
+        select(subdomains.c.host, branches.c.app_id, branches.c.label)
+        .join(branches, branches.c.branch_id == subdomains.c.branch_id)
+        .where(subdomains.c.host.in_(wanted), subdomains.c.claimed, subdomains.c.verified_ms.is_not(None))
+    )
+    found = {row.host: CustomHost(app_id=row.app_id, label=row.label, name=row.host) for row in rows}
+    return next((found[name] for name in wanted if name in found), None)
 
 
 def _site(row: RowMapping) -> Site:

@@ -227,6 +227,26 @@ def fail_waiting(conn: Connection, branch_id: int, number: int, *, status_reason
     return done.rowcount == 1
 
 
+def created_before(conn: Connection, before_ms: int) -> list[tuple[int, int]]:
+    """(branch id, number) of deployments that were created before that time and wait to be started."""
+    rows = conn.execute(
+        select(jobs.c.branch_id, jobs.c.number).where(
+            jobs.c.ended_ms.is_(None), jobs.c.state == JobState.CREATED, jobs.c.created_ms < before_ms
+        )
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def fail_created(conn: Connection, branch_id: int, number: int, *, status_reason: str, now: int) -> bool:
+    """CREATED -> FAILED. False when the deployment is in another state."""
+    done = conn.execute(
+        _move(branch_id, number, JobState.FAILED)
+        .where(jobs.c.state == JobState.CREATED)
+        .values(ended_ms=now, status_reason=status_reason)
+    )
+    return done.rowcount == 1
+
+
 def delete_job(conn: Connection, branch_id: int, number: int) -> bool:
     """False when a worker holds the job or there is none."""
     deletable = TERMINAL | {JobState.CREATED, JobState.PENDING}

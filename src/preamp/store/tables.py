@@ -296,7 +296,7 @@ subdomains = Table(
         "subdomains_claimed",
         "host",
         unique=True,
-        sqlite_where=text("claimed"),
+        sqlite_where=text("claimed = 1"),
         postgresql_where=text("claimed"),
     ),
     Index("subdomains_by_branch", "branch_id"),

@@ -17,11 +17,15 @@ from preamp.engine.wakeups import WakeupListener
 from preamp.model.times import now_ms
 from preamp.settings import Settings
 from preamp.store import workers
+from preamp.store.access_logs import AccessLogFolder
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import Database, open_sqlite
 from preamp.store.folder import DataFolder, FolderError
 from preamp.store.logs import LogFolder
 from preamp.store.sealing import MasterKey
+from preamp.worker.chores import keep_house
+from preamp.worker.domains import DomainWatch
+from preamp.worker.reach import Reach
 from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner, build_folders
 
 _log = logging.getLogger(__name__)
@@ -60,13 +64,21 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         )
         listener = WakeupListener(folder.run, dispatcher.wake)
         listener.start(loop)
-        recovery = asyncio.create_task(_keep_recovering(database, worker.worker_id))
+        watch = DomainWatch(database, Reach(settings.edge_hosts))
+        access_logs = AccessLogFolder(folder.access)
+        background = [
+            asyncio.create_task(_keep_recovering(database, worker.worker_id)),
+            asyncio.create_task(watch.keep_watching()),
+            asyncio.create_task(keep_house(database, access_logs, access_log_days=settings.access_log_days)),
+        ]
         dispatch = asyncio.create_task(dispatcher.main())
         ready()
         await stop.wait()
         dispatcher.drain(settings.drain_seconds)
         await dispatch
-        recovery.cancel()
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         listener.close(loop)
         with database.write() as tx:
             workers.delete_worker(tx.conn, worker.worker_id)

@@ -280,7 +280,7 @@ def upgrade(op: Operations) -> None:
         "subdomains",
         ["host"],
         unique=True,
-        sqlite_where=sa.text("claimed"),
+        sqlite_where=sa.text("claimed = 1"),
         postgresql_where=sa.text("claimed"),
     )
     op.create_table(

@@ -1,0 +1,285 @@
+"""The access log: `access/{app id}/{YYYY-MM-DDTHH}/{name}.csv`, UTC, one file for each hour and name.
+
+A name is a host as Preamp knows it: a branch's default host, a custom host, or a custom wildcard.
+
+Lines have the 33 columns of CloudFront's standard log as Amplify delivers them (behaviour reference,
+section 7.9), without a header line. Several edge processes append to the same file; each writes whole
+lines only. Best effort, as the original: a crash loses what was not flushed, under a second's worth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+# fmt: off
+COLUMNS = (
+    "date", "time", "x-edge-location", "sc-bytes", "c-ip", "cs-method", "cs(Host)", "cs-uri-stem",
+    "sc-status", "cs(Referer)", "cs(User-Agent)", "cs-uri-query", "cs(Cookie)", "x-edge-result-type",
+    "x-edge-request-id", "x-host-header", "cs-protocol", "cs-bytes", "time-taken", "x-forwarded-for",
+    "ssl-protocol", "ssl-cipher", "x-edge-response-result-type", "cs-protocol-version", "fle-status",
+    "fle-encrypted-fields", "c-port", "time-to-first-byte", "x-edge-detailed-result-type",
+    "sc-content-type", "sc-content-len", "sc-range-start", "sc-range-end",
+)
+# fmt: on
+HEADER = (",".join(COLUMNS).replace("(", "\\(").replace(")", "\\)") + "\n").encode()
+"""The first line as delivered: parentheses escaped."""
+LOCATION = "PREAMP"
+"""`x-edge-location`; CloudFront names the data centre."""
+FLUSH_SECONDS = 0.5
+FLUSH_LINES = 4096
+_CHUNK = 1 << 18
+_SPECIAL = re.compile(r"[^!$&*+\-./0-9:;=?@A-Z_a-z~%\[\]#]")
+_HOUR = "%Y-%m-%dT%H"
+
+log = logging.getLogger(__name__)
+
+
+class AccessLog:
+    """The writer of one edge process. Everything but the writing itself happens on its event loop.
+
+    Call `add` once for each answer, run `keep_flushing()` as a task, and `close()` at the end.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pending: dict[tuple[str, str, str], list[str]] = {}
+        self._lines = 0
+        self._full = asyncio.Event()
+        self._clock = (-1, "", "")
+        self._failing = False
+
+    def add(
+        self,
+        app_id: str,
+        name: str,
+        *,
+        host: str,
+        method: str,
+        path: str,
+        query: str = "",
+        status: int,
+        result: str,
+        sent: int,
+        client: str,
+        port: int = 0,
+        request_id: str = "",
+        protocol: str = "http",
+        version: str = "HTTP/1.1",
+        received: int = 0,
+        taken: float = 0.0,
+        first_byte: float = 0.0,
+        referer: str = "",
+        user_agent: str = "",
+        cookie: str = "",
+        forwarded_for: str = "",
+        ssl_protocol: str = "",
+        ssl_cipher: str = "",
+        content_type: str = "",
+        content_length: int | None = None,
+        range_start: int | None = None,
+        range_end: int | None = None,
+        at: float | None = None,
+    ) -> None:
+        """One answer.
+
+        `name`: the host as Preamp knows it, lower case, no port: for a name that a wildcard covers it is the
+        wildcard, so that strangers cannot make files without end. `host`: the Host header. `path` and
+        `query` as in the request line. `result`: `Hit`, `Miss` or `Error`. `sent` and `received`: bytes of
+        answer and request with their heads. `taken` and `first_byte`: seconds since the request came. `at`:
+        when it was answered, epoch seconds; the default is this moment. Empty texts are written as `-`.
+        """
+        second = int(time.time() if at is None else at)
+        if second != self._clock[0]:
+            self._clock = (second, *_moment(second))
+        _, hour, stamp = self._clock
+        line = (
+            f"{stamp},{LOCATION},{sent},{client},{method},{name},{_text(path)},{status},{_text(referer)},"
+            f"{_text(user_agent)},{_text(query)},{_text(cookie)},{result},{request_id or '-'},{_text(host)},"
+            f"{protocol},{received},{taken:.3f},{_text(forwarded_for)},{ssl_protocol or '-'},"
+            f"{ssl_cipher or '-'},{result},{version},-,-,{port},{first_byte:.3f},{result},"
+            f"{_text(content_type)},{_number(content_length)},{_number(range_start)},{_number(range_end)}\n"
+        )
+        key = (app_id, hour, name)
+        lines = self._pending.get(key)
+        if lines is None:
+            self._pending[key] = [line]
+        else:
+            lines.append(line)
+        self._lines += 1
+        if self._lines >= FLUSH_LINES:
+            self._full.set()
+
+    async def keep_flushing(self) -> None:
+        """Write what came, at least twice a second, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._full.wait()
+            except TimeoutError:
+                pass
+            await asyncio.shield(self._flush())
+
+    def close(self) -> None:
+        """Write the rest; `keep_flushing` has ended."""
+        self._write(self._take())
+
+    async def _flush(self) -> None:
+        pending = self._take()
+        if pending:
+            await asyncio.to_thread(self._write, pending)
+
+    def _take(self) -> dict[tuple[str, str, str], list[str]]:
+        pending, self._pending = self._pending, {}
+        self._lines = 0
+        self._full.clear()
+        return pending
+
+    def _write(self, pending: dict[tuple[str, str, str], list[str]]) -> None:
+        try:
+            for (app_id, hour, name), lines in pending.items():
+                data = "".join(lines).encode("latin-1", "replace")
+                _append(self._folder / app_id / hour, f"{name}.csv", data)
+        except OSError as error:
+            # Serving goes on; these lines are lost, as best effort allows.
+            if not self._failing:
+                log.error("the access log cannot be written: %s", error)
+            self._failing = True
+        else:
+            self._failing = False
+
+
+def _append(folder: Path, name: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        fd = os.open(folder / name, flags, 0o644)
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        fd = os.open(folder / name, flags, 0o644)
+    try:
+        # One write: lines of several processes do not mix.
+        if os.write(fd, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(fd)
+
+
+def _moment(second: int) -> tuple[str, str]:
+    moment = datetime.fromtimestamp(second, tz=UTC)
+    return moment.strftime(_HOUR), moment.strftime("%Y-%m-%d,%H:%M:%S")
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _text(value: str) -> str:
+    """A field as delivered: no commas, blanks as `%20`, parentheses escaped, odd bytes percent-encoded."""
+    if not value:
+        return "-"
+    return value if _SPECIAL.search(value) is None else _escaped(value)
+
+
+@lru_cache(maxsize=4096)
+def _escaped(value: str) -> str:
+    return _SPECIAL.sub(_replacement, value)
+
+
+def _replacement(match: re.Match[str]) -> str:
+    char = match[0]
+    if char == ",":
+        return ""
+    if char in "()":
+        return f"\\{char}"
+    return "".join(f"%{byte:02X}" for byte in char.encode("latin-1" if char <= "\xff" else "utf-8"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """A range of whole seconds, both ends included."""
+
+    first_s: int
+    last_s: int
+
+
+class AccessLogFolder:
+    """The reader's side, and the housekeeping."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def csv(self, app_id: str, domain: str, window: Window) -> Iterator[bytes]:
+        """The header and every line of `domain` and the hosts below it, hour by hour. Blocking."""
+        yield HEADER
+        first, last = _moment(window.first_s)[1].encode(), _moment(window.last_s)[1].encode()
+        for hour in _hours(window):
+            for file in self._files(app_id, domain, hour):
+                yield from _between(file, first, last)
+
+    def _files(self, app_id: str, domain: str, hour: str) -> list[Path]:
+        try:
+            files = list((self._folder / app_id / hour).iterdir())
+        except FileNotFoundError:
+            return []
+        names = (domain + ".csv", f".{domain}.csv")
+        return sorted(file for file in files if file.name == names[0] or file.name.endswith(names[1]))
+
+    def delete_before(self, time_ms: int) -> int:
+        """Delete whole hours that ended before that time; how many folders went."""
+        oldest = datetime.fromtimestamp(time_ms / 1000, tz=UTC).strftime(_HOUR)
+        gone = 0
+        for app in self._entries(self._folder):
+            for hour in self._entries(app):
+                if hour.name < oldest:
+                    shutil.rmtree(hour, ignore_errors=True)
+                    gone += 1
+        return gone
+
+    def delete_app(self, app_id: str) -> None:
+        shutil.rmtree(self._folder / app_id, ignore_errors=True)
+
+    @staticmethod
+    def _entries(folder: Path) -> list[Path]:
+        try:
+            return [entry for entry in folder.iterdir() if entry.is_dir()]
+        except FileNotFoundError:
+            return []
+
+
+def _hours(window: Window) -> Iterator[str]:
+    moment = datetime.fromtimestamp(window.first_s, tz=UTC).replace(minute=0, second=0, microsecond=0)
+    while moment.timestamp() <= window.last_s:
+        yield moment.strftime(_HOUR)
+        moment += timedelta(hours=1)
+
+
+def _between(file: Path, first: bytes, last: bytes) -> Iterator[bytes]:
+    """The lines from `first` to `last`, which are `date,time`; in blocks."""
+    wanted: list[bytes] = []
+    size = 0
+    try:
+        source = file.open("rb")
+    except FileNotFoundError:  # its app was deleted, or it became too old
+        return
+    with source:
+        for line in source:
+            # A line that a full disk cut short has fewer columns, or more with its successor.
+            if first <= line[: len(first)] <= last and line.count(b",") == len(COLUMNS) - 1:
+                wanted.append(line)
+                size += len(line)
+                if size >= _CHUNK:
+                    yield b"".join(wanted)
+                    wanted.clear()
+                    size = 0
+    if wanted:
+        yield b"".join(wanted)

@@ -1,0 +1,34 @@
+"""What the worker does besides jobs: things that time alone brings about."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from preamp.engine.deployments import expire_deployments
+from preamp.model.times import now_ms
+from preamp.store.access_logs import AccessLogFolder
+from preamp.store.database import Database
+
+CHORE_SECONDS = 60.0
+DAY_MS = 24 * 3600 * 1000
+
+log = logging.getLogger(__name__)
+
+
+async def keep_house(database: Database, access_logs: AccessLogFolder, *, access_log_days: int) -> None:
+    """Fail deployments that were never started and delete old access logs, until cancelled."""
+
+    def sweep() -> None:
+        now = now_ms()
+        failed = expire_deployments(database, now=now)
+        if failed:
+            log.info("failed %s deployments that were not started in time", failed)
+        access_logs.delete_before(now - access_log_days * DAY_MS)
+
+    while True:
+        try:
+            await asyncio.to_thread(sweep)
+        except Exception:
+            log.exception("housekeeping failed; it is tried again")
+        await asyncio.sleep(CHORE_SECONDS)
