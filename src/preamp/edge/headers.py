@@ -48,9 +48,11 @@ def _compile(pattern: str) -> re2._Regexp | None:
 
 def glob_to_regex(glob: str) -> str:
     """The expression that a whole path has to match."""
+    pieces = re.findall(r"/\*\*/|/\*\*$|\*\*|[*?{},]|[^*?{},/]+|/", glob)
+    pairs = _paired_braces(pieces)
     out: list[str] = []
     depth = 0
-    for piece in re.findall(r"/\*\*/|/\*\*$|\*\*|[*?{},]|[^*?{},/]+|/", glob):
+    for place, piece in enumerate(pieces):
         if piece == "/**/":
             out.append("/(?:.*/)?")
         elif piece == "/**":
@@ -61,10 +63,10 @@ def glob_to_regex(glob: str) -> str:
             out.append("[^/]*")
         elif piece == "?":
             out.append("[^/]")
-        elif piece == "{" and _closes(glob):
+        elif piece == "{" and place in pairs:
             out.append("(?:")
             depth += 1
-        elif piece == "}" and depth:
+        elif piece == "}" and place in pairs:
             out.append(")")
             depth -= 1
         elif piece == "," and depth:
@@ -74,6 +76,13 @@ def glob_to_regex(glob: str) -> str:
     return "(?s)" + "".join(out)
 
 
-def _closes(glob: str) -> bool:
-    # Braces that do not pair up are ordinary characters.
-    return glob.count("{") == glob.count("}") and glob.find("{") < glob.find("}")
+def _paired_braces(pieces: list[str]) -> set[int]:
+    """Where the braces are that belong together; the others are ordinary characters."""
+    paired: set[int] = set()
+    opened: list[int] = []
+    for place, piece in enumerate(pieces):
+        if piece == "{":
+            opened.append(place)
+        elif piece == "}" and opened:
+            paired |= {opened.pop(), place}
+    return paired

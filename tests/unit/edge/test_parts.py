@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from preamp.edge.encodings import preference
@@ -114,6 +114,7 @@ def test_header_patterns(pattern, path, expected):
 
 
 @given(st.text(alphabet="*/{},?[]ab.", min_size=1, max_size=30))
+@example("{{{}}}}{")
 def test_any_pattern_can_be_compiled(pattern):
     list(HeaderBook([HeaderRule(pattern=pattern, headers=())]).matching(["/a/b.a"]))
 
