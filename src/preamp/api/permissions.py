@@ -13,6 +13,7 @@ from preamp.api.services import Services
 from preamp.api.tags import find_tagged
 from preamp.model.arns import Resource, ResourceKind, parse_arn
 from preamp.model.caller import Scope
+from preamp.model.domains import normal_domain
 from preamp.model.ids import job_arn
 
 ANY = "*"
@@ -86,7 +87,10 @@ def _branch(asked: _Asked) -> _Target:
 
 def _domain(asked: _Asked) -> _Target:
     request = asked.request
-    return _known(asked, Resource(kind=ResourceKind.DOMAIN, app_id=request.app_id, name=request.domain_name))
+    return _known(
+        asked,
+        Resource(kind=ResourceKind.DOMAIN, app_id=request.app_id, name=normal_domain(request.domain_name)),
+    )
 
 
 def _webhook(asked: _Asked) -> _Target:

@@ -28,7 +28,7 @@ class Tagged:
     """A resource that exists, and its tags."""
 
     resource: Resource
-    """With its app id, also when the ARN had the short form."""
+    """In the one form that its ARN has, however it was asked for."""
     tags: Tags
     save: Callable[[Tags], None]
 
@@ -106,7 +106,7 @@ def _domain(conn: Connection, scope: Scope, resource: Resource) -> Tagged | None
     if domain is None:
         return None
     return Tagged(
-        resource=resource,
+        resource=Resource(kind=resource.kind, app_id=domain.app_id, name=domain.name),
         tags=domain.tags,
         save=lambda tags: domains.update_tags(conn, domain.domain_id, tags),
     )

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from preamp.cli.errors import CommandError
-from preamp.cli.options import data_flag, json_flag, load_settings, print_json
+from preamp.cli.opened import Opened, opened
+from preamp.cli.options import data_flag, json_flag, print_json
 
 if TYPE_CHECKING:
-    from preamp.store.database import Database
-    from preamp.store.sealing import MasterKey
+    from sqlalchemy import Connection
 
 
 _USER_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
 """What IAM allows; the name is part of the caller's ARN."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Store:
-    database: Database
-    master: MasterKey
-    account: str
-
-
 @click.group(no_args_is_help=True)
 def keys() -> None:
-    """Create, list, disable and delete access keys."""
+    """Create, list, disable, enable and delete access keys."""
 
 
 @keys.command("create")
@@ -53,8 +43,9 @@ def create(name: str, data: Path | None, policy: Path | None, as_json: bool) -> 
     if not _USER_NAME.fullmatch(name):
         raise CommandError(f"{name!r} is no user name: 1 to 64 letters, digits, or any of _+=,.@-")
     text = _policy(policy) if policy else None
-    with _open(data) as store, store.database.write() as tx:
-        key = create_key(tx.conn, store.master, account=store.account, name=name, policy=text, now=now_ms())
+    with opened(data) as it, it.database.write() as tx:
+        account = it.settings.account_id
+        key = create_key(tx.conn, it.master, account=account, name=name, policy=text, now=now_ms())
     if as_json:
         print_json({"accessKeyId": key.access_key_id, "secretAccessKey": key.secret, "name": key.name})
     else:
@@ -69,8 +60,8 @@ def list_(data: Path | None, as_json: bool) -> None:
     from preamp.model.times import iso
     from preamp.store.keys import list_keys
 
-    with _open(data) as store, store.database.read() as conn:
-        found = list_keys(conn, store.master)
+    with opened(data) as it, it.database.read() as conn:
+        found = list_keys(conn, it.master)
     rows = [
         {
             "accessKeyId": key.access_key_id,
@@ -91,31 +82,66 @@ def list_(data: Path | None, as_json: bool) -> None:
         click.echo(f"{row['accessKeyId']}  {row['created']}  {state:8}  {rights:13}  {row['name']}")
 
 
+force_flag = click.option(
+    "--force", is_flag=True, help="Also when no enabled administrator key is left then."
+)
+
+
 @keys.command("disable")
 @click.argument("access_key_id")
 @data_flag
-@click.option("--undo", is_flag=True, help="Enable it again.")
-def disable(access_key_id: str, data: Path | None, undo: bool) -> None:
+@force_flag
+def disable(access_key_id: str, data: Path | None, force: bool) -> None:
     """Refuse a key from now on, without forgetting it."""
     from preamp.store.keys import set_enabled
 
-    with _open(data) as store, store.database.write() as tx:
-        if not set_enabled(tx.conn, access_key_id, enabled=undo):
+    with opened(data) as it, it.database.write() as tx:
+        _spare_last_administrator(it, tx.conn, access_key_id, force=force)
+        if not set_enabled(tx.conn, access_key_id, enabled=False):
             raise _unknown(access_key_id)
-    click.echo(f"{access_key_id} is {'enabled' if undo else 'disabled'}")
+    click.echo(f"{access_key_id} is disabled")
+
+
+@keys.command("enable")
+@click.argument("access_key_id")
+@data_flag
+def enable(access_key_id: str, data: Path | None) -> None:
+    """Accept a disabled key again."""
+    from preamp.store.keys import set_enabled
+
+    with opened(data) as it, it.database.write() as tx:
+        if not set_enabled(tx.conn, access_key_id, enabled=True):
+            raise _unknown(access_key_id)
+    click.echo(f"{access_key_id} is enabled")
 
 
 @keys.command("delete")
 @click.argument("access_key_id")
 @data_flag
-def delete(access_key_id: str, data: Path | None) -> None:
+@force_flag
+def delete(access_key_id: str, data: Path | None, force: bool) -> None:
     """Forget a key for good."""
     from preamp.store.keys import delete_key
 
-    with _open(data) as store, store.database.write() as tx:
+    with opened(data) as it, it.database.write() as tx:
+        _spare_last_administrator(it, tx.conn, access_key_id, force=force)
         if not delete_key(tx.conn, access_key_id):
             raise _unknown(access_key_id)
     click.echo(f"{access_key_id} is deleted")
+
+
+def _spare_last_administrator(it: Opened, conn: Connection, access_key_id: str, *, force: bool) -> None:
+    """`preamp env` and the commands work with an administrator's key; losing the last is rarely meant."""
+    from preamp.store.keys import list_keys
+
+    administrators = [
+        key.access_key_id for key in list_keys(conn, it.master) if key.enabled and key.policy is None
+    ]
+    if administrators == [access_key_id] and not force:
+        raise CommandError(
+            f"{access_key_id} is the last enabled administrator key, which `preamp env` and the other "
+            "commands use; make another with `preamp keys create NAME` first, or add --force"
+        )
 
 
 def _unknown(access_key_id: str) -> CommandError:
@@ -126,28 +152,11 @@ def _policy(file: Path) -> str:
     """The text of a policy that the server will understand."""
     from preamp.aws.policies import PolicyError, parse_policy
 
-    text = file.read_text("utf-8")
     try:
+        text = file.read_text("utf-8")
         parse_policy(text)
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{file}: byte {error.start} is not UTF-8") from error
     except PolicyError as error:
         raise CommandError(f"{file}: {error}") from error
     return text
-
-
-@contextmanager
-def _open(data: Path | None) -> Iterator[_Store]:
-    """The data folder's keys; the folder is made when missing, so that keys can be made beforehand."""
-    from preamp.store.database import open_sqlite
-    from preamp.store.folder import DataFolder
-    from preamp.store.migrate import upgrade
-    from preamp.store.sealing import MasterKey
-
-    settings = load_settings(data=data)
-    folder = DataFolder(settings.data)
-    folder.make()
-    database = open_sqlite(folder.database)
-    try:
-        upgrade(database)
-        yield _Store(database=database, master=MasterKey.load(folder.master_key), account=settings.account_id)
-    finally:
-        database.close()

@@ -19,7 +19,8 @@ def prepare(folder: DataFolder, settings: Settings) -> None:
     try:
         upgrade(database)
         with database.write() as tx:
-            if not keys.list_keys(tx.conn, master):
+            # Also when keys with policies were made before the first start: `preamp env` needs this one.
+            if all(key.policy is not None for key in keys.list_keys(tx.conn, master)):
                 keys.create_key(
                     tx.conn,
                     master,

@@ -64,7 +64,7 @@ def test_no_key_yet(run: Run, tmp_path: Path) -> None:
 
 def test_only_disabled_keys(run: Run, tmp_path: Path) -> None:
     key = make_key(run, tmp_path)["accessKeyId"]
-    run("keys", "disable", key, "--data", tmp_path)
+    run("keys", "disable", key, "--force", "--data", tmp_path)
     result = run("env", "--data", tmp_path)
     assert result.exit_code == 2
     assert "preamp keys create" in result.stderr

@@ -20,16 +20,38 @@ def listed(run: Run, data: Path) -> list[dict[str, object]]:
 
 
 def test_life_of_a_key(run: Run, tmp_path: Path) -> None:
+    create(run, tmp_path, "root")
     key = create(run, tmp_path, "alice")["accessKeyId"]
-    assert [(row["accessKeyId"], row["name"], row["enabled"]) for row in listed(run, tmp_path)] == [
-        (key, "alice", True)
+    assert [(row["name"], row["enabled"]) for row in listed(run, tmp_path)] == [
+        ("root", True),
+        ("alice", True),
     ]
     assert run("keys", "disable", key, "--data", tmp_path).exit_code == 0
-    assert listed(run, tmp_path)[0]["enabled"] is False
-    assert run("keys", "disable", key, "--undo", "--data", tmp_path).exit_code == 0
-    assert listed(run, tmp_path)[0]["enabled"] is True
+    assert listed(run, tmp_path)[1]["enabled"] is False
+    assert run("keys", "enable", key, "--data", tmp_path).exit_code == 0
+    assert listed(run, tmp_path)[1]["enabled"] is True
     assert run("keys", "delete", key, "--data", tmp_path).exit_code == 0
-    assert listed(run, tmp_path) == []
+    assert [row["name"] for row in listed(run, tmp_path)] == ["root"]
+
+
+@pytest.mark.parametrize("command", ["disable", "delete"])
+def test_last_administrator_is_spared(run: Run, tmp_path: Path, command: str) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}')
+    data = tmp_path / "data"
+    last = create(run, data, "alice")["accessKeyId"]
+    off = create(run, data, "off")["accessKeyId"]
+    limited = create(run, data, "bob", "--policy", str(policy))["accessKeyId"]
+    assert run("keys", "disable", off, "--data", data).exit_code == 0
+    before = listed(run, data)
+    result = run("keys", command, last, "--data", data)
+    assert result.exit_code == 2
+    assert f"{last} is the last enabled administrator key" in result.stderr
+    assert "keys create" in result.stderr
+    assert listed(run, data) == before
+    assert run("keys", command, limited, "--data", data).exit_code == 0
+    assert run("keys", command, last, "--force", "--data", data).exit_code == 0
+    assert not any(row["enabled"] and row["administrator"] for row in listed(run, data))
 
 
 def test_list_shows_no_secret(run: Run, tmp_path: Path) -> None:
@@ -43,7 +65,11 @@ def test_policy_is_checked_before_the_key_is_made(run: Run, tmp_path: Path) -> N
     policy.write_text('{"Version": "2012-10-17", "Statement": [{"Effect": "Perhaps"}]}')
     result = run("keys", "create", "bob", "--policy", policy, "--data", tmp_path / "data")
     assert result.exit_code == 2
-    assert str(policy) in result.stderr
+    assert f"{policy}: Statement[0].Effect: must be Allow or Deny" in result.stderr
+    policy.write_text('{"Version": "2012-10-17",\n "Statement": [}')
+    assert f"{policy}: line 2 column 16:" in run("keys", "create", "bob", "--policy", policy).stderr
+    policy.write_bytes(b'{"Version\xff": 1}')
+    assert "byte 9 is not UTF-8" in run("keys", "create", "bob", "--policy", policy).stderr
     assert listed(run, tmp_path / "data") == []
     statement = {"Effect": "Allow", "Action": "amplify:List*", "Resource": "*"}
     policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
@@ -58,7 +84,7 @@ def test_name_is_an_iam_user_name(run: Run, tmp_path: Path, name: str) -> None:
     assert "is no user name" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["disable", "delete"])
+@pytest.mark.parametrize("command", ["disable", "enable", "delete"])
 def test_unknown_key(run: Run, tmp_path: Path, command: str) -> None:
     result = run("keys", command, "AKIANOSUCHKEY", "--data", tmp_path)
     assert result.exit_code == 2
