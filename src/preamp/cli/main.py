@@ -20,6 +20,7 @@ from preamp.cli.jobs import jobs
 from preamp.cli.keys import keys
 from preamp.cli.logs import logs
 from preamp.cli.processes import control, edge, worker
+from preamp.cli.quotas import quotas
 from preamp.cli.serve import serve
 from preamp.cli.version import version
 
@@ -66,6 +67,7 @@ for command in (
     logs,
     env,
     keys,
+    quotas,
     build,
     doctor,
     control,
