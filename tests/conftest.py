@@ -6,19 +6,28 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from tests.support.postgres import Postgres
+
 MISSING = "missing tool"
 DEBIAN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
-"""Where Debian keeps servers and system tools; not on every user's PATH."""
+"""Where Debian keeps servers and system tools; not on every user's PATH. PostgreSQL's have a folder for
+each version besides."""
 
 
 _home = tempfile.TemporaryDirectory(prefix="preamp-tests-")
 
 
 def find_tool(name: str) -> str | None:
-    return shutil.which(name) or shutil.which(name, path=DEBIAN_PATH)
+    servers = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    path = ":".join((DEBIAN_PATH, *servers))
+    return shutil.which(name) or shutil.which(name, path=path)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,3 +80,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(f"not run: {tool} is missing", sep="-", yellow=True)
         for nodeid in sorted(tests[tool]):
             terminalreporter.line(nodeid)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of this test process; make a database for each test."""
+    from tests.support.postgres import Postgres
+
+    server = Postgres()
+    try:
+        server.create()
+        server.start()
+        yield server
+    finally:
+        server.remove()

@@ -64,6 +64,56 @@ class Settings(BaseSettings):
         default_factory=default_data_folder,
         description="Folder of everything Preamp keeps; deleting it resets Preamp.",
     )
+    database: str | None = Field(
+        default=None,
+        repr=False,
+        pattern=r"^postgres(ql)?://",
+        description="URL of a PostgreSQL database for processes on many machines, such as "
+        "`postgresql://preamp@db.example/preamp`; unset: one SQLite file in the data folder.",
+    )
+    blobs: str | None = Field(
+        default=None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$",
+        description="Where files and logs are kept for many machines, such as `s3://bucket/prefix`; unset: "
+        "in the data folder.",
+    )
+    blobs_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+/?$",
+        description="URL of the S3 service of `blobs`; unset: Amazon's own.",
+    )
+    blobs_region: str = Field(
+        default="us-east-1", pattern=r"^[a-z0-9-]{1,32}$", description="Region of that S3 service."
+    )
+    blobs_access_key_id: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Access key for `blobs`, never used for anything that a client names; unset: the role of "
+        "the machine, as Amazon's services give it.",
+    )
+    blobs_secret_access_key: str | None = Field(
+        default=None, min_length=1, repr=False, description="Its secret."
+    )
+    blob_cache_bytes: int = Field(
+        default=2 * GIB,
+        ge=1,
+        description="Bound of the local copies of files that processes with `blobs` in S3 keep in the data "
+        "folder.",
+    )
+    master_key: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        repr=False,
+        description="What secrets are sealed with, 64 hexadecimal digits, the same for all processes of one "
+        "database; unset: the file `master.key` in the data folder.",
+    )
+    lease_seconds: int = Field(
+        default=15,
+        ge=3,
+        le=3600,
+        description="With a PostgreSQL database: a worker that is silent for so long is taken for dead and "
+        "its jobs run elsewhere; one that cannot reach the database for two thirds of it stops its builds.",
+    )
     control: Address = Field(
         default="127.0.0.1:7732",
         description="Where the API, webhooks and presigned files listen; port 0 picks a free one.",
@@ -195,6 +245,10 @@ class Settings(BaseSettings):
     def _check_pairs(self) -> Settings:
         if (self.s3_access_key_id is None) is not (self.s3_secret_access_key is None):
             raise ValueError("s3_access_key_id and s3_secret_access_key must be set together")
+        if (self.blobs_access_key_id is None) is not (self.blobs_secret_access_key is None):
+            raise ValueError("blobs_access_key_id and blobs_secret_access_key must be set together")
+        if self.blobs is not None and self.database is None:
+            raise ValueError("blobs in S3 are for many machines, which need a PostgreSQL database as well")
         return self
 
     @classmethod

@@ -14,13 +14,14 @@ from preamp.model.times import now_ms
 from preamp.store import apps, branches, jobs
 from preamp.store.database import Database, Write, open_sqlite
 from preamp.store.migrate import upgrade
+from preamp.store.postgres import open_postgres
 
 SCOPE = Scope(account="000000000000", region="us-east-1")
 
 
-def new_database(folder: Path) -> Database:
-    """A migrated database file in `folder`; close it."""
-    database = open_sqlite(folder / "preamp.db")
+def new_database(folder: Path, url: str | None = None) -> Database:
+    """A migrated database: a file in `folder`, or the empty PostgreSQL database at `url`; close it."""
+    database = open_postgres(url) if url else open_sqlite(folder / "preamp.db")
     upgrade(database)
     return database
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from sqlalchemy import Connection
+
+from preamp.model.caller import Scope
 from preamp.model.jobs import Attempt, Job, JobState
 from preamp.model.quotas import Quota
 from preamp.store import attempts, jobs, quotas, steps
-from preamp.store.database import Database
+from preamp.store.database import Database, branch_lock
 
 
 class Nothing(Enum):
@@ -33,25 +36,43 @@ def claim_next(
     """At most one job of a branch runs, oldest first; at most `concurrent_jobs` of an account and region
     run, unless their quota says another number.
 
-    Looked up first without the write lock: most looks find nothing to do.
+    Looked up first without a lock: most looks find nothing to do.
     """
     with database.read() as conn:
-        if not jobs.unfinished(conn, branch_id):
-            return Nothing.IDLE
-    with database.write() as tx:
-        waiting = [job for job in jobs.unfinished(tx.conn, branch_id) if job.state is not JobState.CREATED]
-        if not waiting:
-            return Nothing.IDLE
-        if any(job.state is JobState.RUNNING for job in waiting):
-            return Nothing.BUSY
-        job = waiting[0]
-        scope = jobs.scope_of(tx.conn, branch_id, job.number)
-        assert scope is not None, "the row was read in this transaction"
-        most = quotas.limit_of(tx.conn, scope, Quota.CONCURRENT_JOBS, default=concurrent_jobs)
-        if most is not None and jobs.running_in(tx.conn, scope) >= most:
-            return Nothing.FULL
+        found = _next(conn, branch_id, concurrent_jobs)
+    if isinstance(found, Nothing):
+        return found
+    with database.write(branch_lock(branch_id)) as tx:
+        # The branch is ours until the commit, and so is the account: what is counted now stays true.
+        tx.hold_account(f"{found.scope.account}/{found.scope.region}")
+        found = _next(tx.conn, branch_id, concurrent_jobs)
+        if isinstance(found, Nothing):
+            return found
+        job = found.job
         attempt = jobs.claim(tx.conn, branch_id, job.number, worker_id=worker_id)
         assert attempt is not None, "a pending job under the write lock can be claimed"
         steps.delete_steps(tx.conn, branch_id, job.number)
         attempts.insert_attempt(tx.conn, attempt, worker_id=worker_id, now=now)
         return Claim(job=job, attempt=attempt)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Waiting:
+    job: Job
+    scope: Scope
+
+
+def _next(conn: Connection, branch_id: int, concurrent_jobs: int) -> _Waiting | Nothing:
+    waiting = [job for job in jobs.unfinished(conn, branch_id) if job.state is not JobState.CREATED]
+    if not waiting:
+        return Nothing.IDLE
+    if any(job.state is JobState.RUNNING for job in waiting):
+        return Nothing.BUSY
+    job = waiting[0]
+    scope = jobs.scope_of(conn, branch_id, job.number)
+    if scope is None:  # deleted between two statements
+        return Nothing.IDLE
+    most = quotas.limit_of(conn, scope, Quota.CONCURRENT_JOBS, default=concurrent_jobs)
+    if most is not None and jobs.running_in(conn, scope) >= most:
+        return Nothing.FULL
+    return _Waiting(job=job, scope=scope)

@@ -14,7 +14,9 @@ from enum import Enum
 
 from preamp.engine import finish
 from preamp.engine.claim import Claim, Nothing, claim_next
+from preamp.engine.recover import give_up
 from preamp.engine.settle import settle
+from preamp.model.errors import DependentServiceFailure
 from preamp.model.jobs import Attempt
 from preamp.model.times import now_ms
 from preamp.store import jobs
@@ -64,6 +66,16 @@ class Dispatcher:
     _full: dict[int, None] = field(default_factory=dict)
     _something: asyncio.Event = field(default_factory=asyncio.Event)
     _grace: float | None = None
+    _claiming: int | None = None
+
+    def held(self) -> set[int]:
+        """The branches whose jobs run here or are being claimed."""
+        return set(self.running) if self._claiming is None else {*self.running, self._claiming}
+
+    def cut_all(self) -> None:
+        """Stop every job and hand it back, as soon as the database takes it."""
+        for run in list(self.running.values()):
+            run.cut(Interrupt.DRAIN)
 
     def wake(self, branch_id: int) -> None:
         """Look at a branch soon; the order of first calls is kept."""
@@ -110,6 +122,13 @@ class Dispatcher:
         self._looks = {**held_back, **self._looks}
 
     async def _try(self, branch_id: int) -> None:
+        self._claiming = branch_id
+        try:
+            await self._claim(branch_id)
+        finally:
+            self._claiming = None
+
+    async def _claim(self, branch_id: int) -> None:
         try:
             found = await asyncio.to_thread(
                 claim_next,
@@ -119,8 +138,11 @@ class Dispatcher:
                 concurrent_jobs=self.concurrent_jobs,
                 now=now_ms(),
             )
+        except DependentServiceFailure as error:
+            # Full disk, locked or absent database: the job stays pending and the next sweep tries again.
+            _log.warning("could not claim a job of branch %s: %s", branch_id, error)
+            return
         except Exception:  # noqa: BLE001 (nothing may end the dispatcher)
-            # Full disk or locked database: the job stays pending and the next sweep tries again.
             _log.exception("could not claim a job of branch %s", branch_id)
             return
         if found is Nothing.FULL:
@@ -137,6 +159,11 @@ class Dispatcher:
         except asyncio.CancelledError:
             if run.interrupt is None:
                 raise
+        except DependentServiceFailure as error:
+            # Not the job's fault: it runs again, though not for ever.
+            _log.warning("job %s of branch %s: %s", claim.job.number, claim.job.branch_id, error)
+            reason = f"{error} This happened {{lost}} times while the job ran."
+            await settle(lambda: give_up(self.database, claim.attempt, reason=reason, now=now_ms()))
         except Exception as error:  # noqa: BLE001 (whatever it is, the job must end and say so)
             _log.exception("job %s of branch %s broke", claim.job.number, claim.job.branch_id)
             reason = f"Internal error: {type(error).__name__}: {error}"
@@ -150,7 +177,11 @@ class Dispatcher:
 
     async def _check(self, run: Run) -> None:
         """A wake-up for a branch that runs here: was the job stopped, or taken from us?"""
-        current, stopping = await asyncio.to_thread(self._state_of, run.attempt)
+        try:
+            current, stopping = await asyncio.to_thread(self._state_of, run.attempt)
+        except Exception as error:  # noqa: BLE001 (nothing may end the dispatcher; the sweep looks again)
+            _log.warning("could not look after attempt %s: %s", run.attempt, error)
+            return
         if not current:
             run.cut(Interrupt.LOST)
         elif stopping:
@@ -165,6 +196,8 @@ class Dispatcher:
             try:
                 for branch_id in (*await asyncio.to_thread(self._scan), *self.running):
                     self.wake(branch_id)
+            except DependentServiceFailure as error:
+                _log.warning("sweep of the jobs table failed; it is tried again: %s", error)
             except Exception:  # noqa: BLE001 (the next sweep is the remedy)
                 _log.exception("sweep of the jobs table failed; it is tried again")
             await asyncio.sleep(SWEEP_SECONDS)

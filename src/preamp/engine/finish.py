@@ -6,25 +6,38 @@ from preamp.model.jobs import Attempt, JobState, StepStatus
 from preamp.model.releases import Release
 from preamp.store import attempts, branches, changes, jobs, releases, steps
 from preamp.store.attempts import Outcome
-from preamp.store.database import Database
+from preamp.store.database import Database, branch_lock
 
 
 def succeed(database: Database, attempt: Attempt, *, app_id: str, release: Release, now: int) -> bool:
-    """SUCCEED and serve the release, together or not at all.
+    """SUCCEED and serve the release, together or not at all. Doing it again changes nothing.
 
     False when the attempt is not current or a stop was asked for: nothing was changed. The branch
     stays at a release of a later job, should it have one.
     """
-    with database.write() as tx:
+    with database.write(branch_lock(attempt.branch_id)) as tx:
         conn = tx.conn
         if not jobs.succeed(conn, attempt, now=now):
-            return False
+            # Asked again because the answer to the first commit was lost with its connection.
+            return jobs.has_succeeded(conn, attempt)
         # A previous attempt of this job can have stored its release and died before this point.
         releases.delete_release_of_job(conn, attempt.branch_id, attempt.number)
         releases.insert_release(conn, release)
         branches.advance(conn, attempt.branch_id, job=attempt.number, release_id=release.release_id)
-        changes.record(tx, app_id, now=now)
         steps.end_open_steps(conn, attempt, StepStatus.SUCCEED, status_reason=None, now=now)
+        attempts.end_attempt(conn, attempt, Outcome.FINISHED, now=now)
+        changes.record(tx, app_id, now=now)
+    return True
+
+
+def skip(database: Database, attempt: Attempt, *, reason: str, now: int) -> bool:
+    """SUCCEED without a release: there was nothing to build, what is served stays."""
+    with database.write(branch_lock(attempt.branch_id)) as tx:
+        conn = tx.conn
+        if not jobs.succeed(conn, attempt, now=now):
+            # Asked again because the answer to the first commit was lost with its connection.
+            return jobs.has_succeeded(conn, attempt)
+        steps.end_open_steps(conn, attempt, StepStatus.SUCCEED, status_reason=reason, now=now)
         attempts.end_attempt(conn, attempt, Outcome.FINISHED, now=now)
     return True
 
@@ -41,7 +54,7 @@ def cancel(database: Database, attempt: Attempt, *, reason: str, now: int) -> bo
 
 def hand_back(database: Database, attempt: Attempt, outcome: Outcome, *, now: int) -> bool:
     """The attempt is over and the job waits again for a worker."""
-    with database.write() as tx:
+    with database.write(branch_lock(attempt.branch_id)) as tx:
         if not jobs.hand_back(tx.conn, attempt):
             return False
         attempts.end_attempt(tx.conn, attempt, outcome, now=now)
@@ -57,7 +70,7 @@ def _end(
     reason: str,
     now: int,
 ) -> bool:
-    with database.write() as tx:
+    with database.write(branch_lock(attempt.branch_id)) as tx:
         conn = tx.conn
         if not jobs.finish(conn, attempt, state, status_reason=reason, now=now):
             return False

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from preamp.model.errors import DependentServiceFailure
+
 _log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 
@@ -18,6 +20,9 @@ async def settle(write: Callable[[], bool]) -> bool:
     while True:
         try:
             return await asyncio.to_thread(write)
+        except DependentServiceFailure as error:
+            _log.warning("the end of an attempt could not be written; it is tried again: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
         except Exception:  # noqa: BLE001 (whatever the database says, the row must be written)
             _log.exception("the end of an attempt could not be written; it is tried again")
             await asyncio.sleep(RETRY_SECONDS)

@@ -1,4 +1,6 @@
-"""Wake-ups between the processes of one machine: datagrams on a unix socket in the data folder."""
+"""Wake-ups. Between the processes of one machine: datagrams on a unix socket in the data folder. Between
+machines: PostgreSQL's NOTIFY, which is part of the transaction and sent by its commit.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from preamp.store.database import Write
+from preamp.store.listen import Listener
 
 _log = logging.getLogger(__name__)
 SOCKET_NAME = "worker.sock"
@@ -64,3 +67,33 @@ class WakeupListener:
         loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._path.unlink(missing_ok=True)
+
+
+CHANNEL = "preamp_wakeups"
+
+
+class DistributedEngine:
+    """The engine of many machines: every worker hears of the branch, and one of them gets the job."""
+
+    def wake(self, tx: Write, branch_id: int) -> None:
+        tx.notify(CHANNEL, str(branch_id))
+
+
+class DistributedListener:
+    """A worker's end."""
+
+    def __init__(self, url: str, on_wakeup: Callable[[int], None]) -> None:
+        self._on_wakeup = on_wakeup
+        self._listener = Listener(url, {CHANNEL: self._hear})
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._listener.start()
+
+    def _hear(self, text: str) -> None:
+        assert self._loop is not None, "set before the listener starts"
+        self._loop.call_soon_threadsafe(self._on_wakeup, int(text))
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._listener.close()

@@ -13,6 +13,8 @@ KEPT_MS = 24 * 3600 * 1000
 
 def record(tx: Write, app_id: str, *, now: int) -> None:
     """Part of the transaction that makes the change, so that no edge sees one without the other."""
+    # Edges go by the numbers: a lower one must not appear after they have seen a higher one.
+    tx.hold_changes()
     sequence = tx.conn.scalar(insert(changes).values(app_id=app_id, at_ms=now).returning(changes.c.seq))
     assert sequence is not None, "an inserted row has a number"
     tx.ring_after_commit(sequence)

@@ -105,11 +105,11 @@ def branches_to_look_at(conn: Connection) -> list[int]:
     return [row[0] for row in rows]
 
 
-def running_of_others(conn: Connection, worker_id: str) -> list[tuple[Attempt, str]]:
-    """Attempts that other workers hold, with the worker's id."""
+def held(conn: Connection) -> list[tuple[Attempt, str]]:
+    """Attempts that workers hold, with the worker's id."""
     rows = conn.execute(
         select(jobs.c.branch_id, jobs.c.number, jobs.c.attempt, jobs.c.worker_id).where(
-            jobs.c.state == JobState.RUNNING, jobs.c.ended_ms.is_(None), jobs.c.worker_id != worker_id
+            jobs.c.state == JobState.RUNNING, jobs.c.ended_ms.is_(None)
         )
     )
     return [(Attempt(branch_id=row[0], number=row[1], attempt=row[2]), row[3]) for row in rows]
@@ -179,6 +179,20 @@ def succeed(conn: Connection, attempt: Attempt, *, now: int) -> bool:
         .values(state=JobState.SUCCEED, ended_ms=now)
     )
     return done.rowcount == 1
+
+
+def has_succeeded(conn: Connection, attempt: Attempt) -> bool:
+    """Whether it was this attempt that ended its job with success."""
+    return (
+        conn.scalar(
+            select(jobs.c.number).where(
+                _is(attempt.branch_id, attempt.number),
+                jobs.c.attempt == attempt.attempt,
+                jobs.c.state == JobState.SUCCEED,
+            )
+        )
+        is not None
+    )
 
 
 def finish(

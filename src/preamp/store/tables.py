@@ -181,6 +181,8 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("pid_start", BigInteger, nullable=False),
     Column("started_ms", BigInteger, nullable=False),
+    # Grows as long as a worker of a shared database lives; a count and not a time, so that no clock matters.
+    Column("beat", BigInteger, nullable=False, server_default="0"),
 )
 
 # Test artifacts of jobs; what a build publishes is in `releases`.

@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from preamp.store.tables import workers
 
@@ -58,6 +58,19 @@ def is_alive(conn: Connection, worker_id: str) -> bool:
     if row is None or row["boot_id"] != _boot_id():
         return False
     return bool(_start_of(row["pid"]) == row["pid_start"])
+
+
+def beat(conn: Connection, worker_id: str) -> bool:
+    """Count one more; False when the row is gone: others took the worker for dead."""
+    done = conn.execute(
+        update(workers).where(workers.c.worker_id == worker_id).values(beat=workers.c.beat + 1)
+    )
+    return done.rowcount == 1
+
+
+def beats(conn: Connection) -> dict[str, int]:
+    """The counts of all workers."""
+    return {row[0]: row[1] for row in conn.execute(select(workers.c.worker_id, workers.c.beat))}
 
 
 def delete_worker(conn: Connection, worker_id: str) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from preamp.build.sandbox.probe import probe
 from preamp.build.workspace import sweep
 from preamp.engine.dispatch import Dispatcher
-from preamp.engine.recover import recover
+from preamp.engine.liveness import BeatLiveness, Liveness, ProcessLiveness
 from preamp.engine.wakeups import WakeupListener
-from preamp.model.times import now_ms
+from preamp.engine.watch import keep_fenced, keep_watch
 from preamp.settings import Settings
 from preamp.store import workers
 from preamp.store.access_logs import AccessLogFolder
@@ -23,13 +23,13 @@ from preamp.store.database import Database, open_sqlite
 from preamp.store.folder import DataFolder, FolderError
 from preamp.store.logs import LogFolder
 from preamp.store.sealing import MasterKey
+from preamp.store.workers import Worker
 from preamp.worker.chores import keep_house
 from preamp.worker.domains import DomainWatch
 from preamp.worker.reach import Reach
 from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner, build_folders
 
 _log = logging.getLogger(__name__)
-RECOVER_SECONDS = 1.0
 
 
 async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asyncio.Event) -> None:
@@ -43,8 +43,8 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
     loop = asyncio.get_running_loop()
     try:
         worker = workers.this_worker()
-        with database.write() as tx:
-            workers.insert_worker(tx.conn, worker, now=now_ms())
+        liveness = _liveness(database, worker, settings)
+        liveness.enter()
         await asyncio.to_thread(_sweep, folder)
         sandbox = await asyncio.to_thread(probe, insecure_no_sandbox=settings.insecure_no_sandbox)
         dispatcher = Dispatcher(
@@ -67,7 +67,8 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         watch = DomainWatch(database, Reach(settings.edge_hosts))
         access_logs = AccessLogFolder(folder.access)
         background = [
-            asyncio.create_task(_keep_recovering(database, worker.worker_id)),
+            asyncio.create_task(keep_watch(database, liveness, dispatcher)),
+            asyncio.create_task(keep_fenced(liveness, dispatcher)),
             asyncio.create_task(watch.keep_watching()),
             asyncio.create_task(keep_house(database, access_logs, access_log_days=settings.access_log_days)),
         ]
@@ -80,21 +81,16 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         listener.close(loop)
-        with database.write() as tx:
-            workers.delete_worker(tx.conn, worker.worker_id)
+        liveness.leave()
     finally:
         database.close()
         os.close(lock)
 
 
-async def _keep_recovering(database: Database, worker_id: str) -> None:
-    # More than once: a predecessor that is being killed may still be alive when this worker starts.
-    while True:
-        try:
-            await asyncio.to_thread(recover, database, worker_id=worker_id, now=now_ms())
-        except Exception:  # noqa: BLE001 (a full disk must not end the recovery for good)
-            _log.exception("recovery failed; it is tried again")
-        await asyncio.sleep(RECOVER_SECONDS)
+def _liveness(database: Database, worker: Worker, settings: Settings) -> Liveness:
+    if database.is_shared:
+        return BeatLiveness(database, worker, settings.lease_seconds)
+    return ProcessLiveness(database, worker)
 
 
 def _only_worker(folder: DataFolder) -> int:

@@ -13,9 +13,10 @@ import pytest
 from preamp.engine import finish
 from preamp.engine.claim import Claim, claim_next
 from preamp.engine.dispatch import Dispatcher, Interrupt, Run
+from preamp.engine.liveness import BeatLiveness, Liveness, ProcessLiveness
 from preamp.engine.recover import MAX_LOST, recover
 from preamp.engine.stop import delete_job, stop_job
-from preamp.engine.wakeups import EmbeddedEngine, WakeupListener
+from preamp.engine.wakeups import DistributedEngine, DistributedListener, EmbeddedEngine, WakeupListener
 from preamp.model.branches import Branch
 from preamp.model.errors import BadRequest
 from preamp.model.ids import new_release_id
@@ -25,6 +26,7 @@ from preamp.model.times import now_ms
 from preamp.store import branches, jobs, workers
 from preamp.store.attempts import Outcome
 from preamp.store.database import Database
+from tests.support.postgres import Postgres
 from tests.support.rows import SCOPE, NoEngine, add_app, add_branch, job_of, new_database, push
 
 
@@ -33,8 +35,8 @@ class Machine:
     """A worker with jobs that wait until they are let go."""
 
     database: Database
-    folder: Path
-    engine: EmbeddedEngine
+    engine: EmbeddedEngine | DistributedEngine
+    liveness: Liveness
     begun: list[tuple[int, int]] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
@@ -76,15 +78,40 @@ def release(claim: Claim) -> Release:
     )
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where an engine's state is: a folder, or a PostgreSQL database besides."""
+
+    folder: Path
+    url: str | None
+
+    def new_database(self) -> Database:
+        return new_database(self.folder, self.url)
+
+
+@pytest.fixture(params=["embedded", pytest.param("distributed", marks=pytest.mark.needs("postgres"))])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Each test runs on both forms."""
+    if request.param == "embedded":
+        return Place(tmp_path, None)
+    server: Postgres = request.getfixturevalue("postgres")
+    return Place(tmp_path, server.url(server.new_database()))
+
+
 @asynccontextmanager
 async def machine(
-    folder: Path, *, slots: int = 4, concurrent_jobs: int = 100, open_gates: bool = False
+    place: Place, *, slots: int = 4, concurrent_jobs: int = 100, open_gates: bool = False
 ) -> AsyncIterator[Machine]:
-    database = new_database(folder)
-    it = Machine(database=database, folder=folder, engine=EmbeddedEngine(folder))
+    database = place.new_database()
     worker = workers.this_worker()
-    with database.write() as tx:
-        workers.insert_worker(tx.conn, worker, now=now_ms())
+    it = Machine(
+        database=database,
+        engine=DistributedEngine() if place.url else EmbeddedEngine(place.folder),
+        liveness=BeatLiveness(database, worker, lease_seconds=5)
+        if place.url
+        else ProcessLiveness(database, worker),
+    )
+    it.liveness.enter()
 
     async def run(claim: Claim, run: Run) -> None:
         if open_gates:
@@ -99,7 +126,11 @@ async def machine(
         run=run,
     )
     it.dispatcher = dispatcher
-    listener = WakeupListener(folder, dispatcher.wake)
+    listener: DistributedListener | WakeupListener
+    if place.url:
+        listener = DistributedListener(place.url, dispatcher.wake)
+    else:
+        listener = WakeupListener(place.folder, dispatcher.wake)
     loop = asyncio.get_running_loop()
     listener.start(loop)
     main = asyncio.create_task(dispatcher.main())
@@ -109,7 +140,8 @@ async def machine(
         dispatcher.drain(0)
         await main
         listener.close(loop)
-        it.engine._socket.close()
+        if isinstance(it.engine, EmbeddedEngine):
+            it.engine._socket.close()
         database.close()
 
 
@@ -127,9 +159,9 @@ def state(it: Machine, branch: Branch, number: int) -> JobState:
     return job_of(it.database, branch, number).state
 
 
-def test_jobs_of_a_branch_run_one_at_a_time_and_in_order(tmp_path: Path) -> None:
+def test_jobs_of_a_branch_run_one_at_a_time_and_in_order(place: Place) -> None:
     async def test() -> None:
-        async with machine(tmp_path) as it:
+        async with machine(place) as it:
             branch = add_branch(it.database, add_app(it.database))
             for _ in range(3):
                 push(it.database, it.engine, branch)
@@ -144,9 +176,9 @@ def test_jobs_of_a_branch_run_one_at_a_time_and_in_order(tmp_path: Path) -> None
     drive(test)
 
 
-def test_no_more_jobs_at_once_than_slots(tmp_path: Path) -> None:
+def test_no_more_jobs_at_once_than_slots(place: Place) -> None:
     async def test() -> None:
-        async with machine(tmp_path, slots=2) as it:
+        async with machine(place, slots=2) as it:
             app = add_app(it.database)
             made = [add_branch(it.database, app, f"b{n}") for n in range(5)]
             for branch in made:
@@ -160,9 +192,9 @@ def test_no_more_jobs_at_once_than_slots(tmp_path: Path) -> None:
     drive(test)
 
 
-def test_the_limit_of_an_account_holds_over_all_its_apps(tmp_path: Path) -> None:
+def test_the_limit_of_an_account_holds_over_all_its_apps(place: Place) -> None:
     async def test() -> None:
-        async with machine(tmp_path, slots=8, concurrent_jobs=3) as it:
+        async with machine(place, slots=8, concurrent_jobs=3) as it:
             made = [add_branch(it.database, add_app(it.database)) for _ in range(6)]
             for branch in made:
                 push(it.database, it.engine, branch)
@@ -175,23 +207,21 @@ def test_the_limit_of_an_account_holds_over_all_its_apps(tmp_path: Path) -> None
     drive(test)
 
 
-def test_a_job_accepted_without_any_wakeup_is_found_by_the_sweep(tmp_path: Path) -> None:
+def test_a_job_accepted_without_any_wakeup_is_found_by_the_sweep(place: Place) -> None:
     async def test() -> None:
-        async with machine(tmp_path, open_gates=True) as it:
+        async with machine(place, open_gates=True) as it:
             branch = add_branch(it.database, add_app(it.database))
-            deaf = EmbeddedEngine(tmp_path / "nowhere")
-            push(it.database, deaf, branch)
-            deaf._socket.close()
+            push(it.database, NoEngine(), branch)
             await until(lambda: state(it, branch, 1) is JobState.SUCCEED)
 
     drive(test)
 
 
 def test_a_stopped_job_is_cancelling_until_its_work_has_ended_and_frees_the_branch(
-    tmp_path: Path,
+    place: Place,
 ) -> None:
     async def test() -> None:
-        async with machine(tmp_path) as it:
+        async with machine(place) as it:
             branch = add_branch(it.database, add_app(it.database))
             push(it.database, it.engine, branch)
             push(it.database, it.engine, branch)
@@ -207,9 +237,9 @@ def test_a_stopped_job_is_cancelling_until_its_work_has_ended_and_frees_the_bran
     drive(test)
 
 
-def test_a_waiting_job_is_cancelled_at_once_and_never_runs(tmp_path: Path) -> None:
+def test_a_waiting_job_is_cancelled_at_once_and_never_runs(place: Place) -> None:
     async def test() -> None:
-        async with machine(tmp_path) as it:
+        async with machine(place) as it:
             branch = add_branch(it.database, add_app(it.database))
             for _ in range(3):
                 push(it.database, it.engine, branch)
@@ -226,9 +256,9 @@ def test_a_waiting_job_is_cancelled_at_once_and_never_runs(tmp_path: Path) -> No
     drive(test)
 
 
-def test_a_finished_job_cannot_be_stopped_and_a_running_one_not_deleted(tmp_path: Path) -> None:
+def test_a_finished_job_cannot_be_stopped_and_a_running_one_not_deleted(place: Place) -> None:
     async def test() -> None:
-        async with machine(tmp_path) as it:
+        async with machine(place) as it:
             branch = add_branch(it.database, add_app(it.database))
             push(it.database, it.engine, branch)
             await until(lambda: len(it.begun) == 1)
@@ -248,9 +278,9 @@ def test_a_finished_job_cannot_be_stopped_and_a_running_one_not_deleted(tmp_path
     drive(test)
 
 
-def test_draining_hands_running_jobs_back_and_begins_nothing(tmp_path: Path) -> None:
+def test_draining_hands_running_jobs_back_and_begins_nothing(place: Place) -> None:
     async def test() -> None:
-        async with machine(tmp_path, slots=1) as it:
+        async with machine(place, slots=1) as it:
             app = add_app(it.database)
             first, second = add_branch(it.database, app, "a"), add_branch(it.database, app, "b")
             push(it.database, it.engine, first)
@@ -265,10 +295,10 @@ def test_draining_hands_running_jobs_back_and_begins_nothing(tmp_path: Path) -> 
 
 
 def test_a_dead_workers_job_runs_again_under_a_new_attempt_and_the_old_one_cannot_write(
-    tmp_path: Path,
+    place: Place,
 ) -> None:
     async def test() -> None:
-        async with machine(tmp_path, open_gates=True) as it:
+        async with machine(place, open_gates=True) as it:
             branch = add_branch(it.database, add_app(it.database))
             with it.database.write() as tx:
                 branches.next_job_number(tx.conn, branch.branch_id)
@@ -279,7 +309,8 @@ def test_a_dead_workers_job_runs_again_under_a_new_attempt_and_the_old_one_canno
                     " 'RELEASE', 'RUNNING', 1, 1, 1, 'dead')"
                 )
             assert it.dispatcher is not None
-            assert recover(it.database, worker_id=it.dispatcher.worker_id, now=now_ms()) == 1
+            me = it.dispatcher.worker_id
+            assert recover(it.database, it.liveness, worker_id=me, now=now_ms()) == 1
             await until(lambda: state(it, branch, 1) is JobState.SUCCEED)
             job = job_of(it.database, branch, 1)
             assert job.attempt == 2
@@ -290,17 +321,18 @@ def test_a_dead_workers_job_runs_again_under_a_new_attempt_and_the_old_one_canno
     drive(test)
 
 
-def test_a_job_that_kills_its_worker_again_and_again_fails_with_the_reason(tmp_path: Path) -> None:
-    database = new_database(tmp_path)
+def test_a_job_that_kills_its_worker_again_and_again_fails_with_the_reason(place: Place) -> None:
+    database = place.new_database()
     branch = add_branch(database, add_app(database))
     push(database, NoEngine(), branch)
+    nobody = ProcessLiveness(database, workers.this_worker())
     for death in range(1, MAX_LOST + 1):
         claimed = claim_next(
             database, branch.branch_id, worker_id=f"gone{death}", concurrent_jobs=5, now=now_ms()
         )
         assert isinstance(claimed, Claim)
         assert claimed.attempt.attempt == death
-        recover(database, worker_id="me", now=now_ms())
+        recover(database, nobody, worker_id="me", now=now_ms())
     job = job_of(database, branch, 1)
     assert job.state is JobState.FAILED
     assert job.status_reason is not None
@@ -308,8 +340,8 @@ def test_a_job_that_kills_its_worker_again_and_again_fails_with_the_reason(tmp_p
     database.close()
 
 
-def test_a_success_that_comes_after_a_stop_does_not_count(tmp_path: Path) -> None:
-    database = new_database(tmp_path)
+def test_a_success_that_comes_after_a_stop_does_not_count(place: Place) -> None:
+    database = place.new_database()
     branch = add_branch(database, add_app(database))
     push(database, NoEngine(), branch)
     claimed = claim_next(database, branch.branch_id, worker_id="me", concurrent_jobs=5, now=now_ms())
@@ -324,9 +356,9 @@ def test_a_success_that_comes_after_a_stop_does_not_count(tmp_path: Path) -> Non
     database.close()
 
 
-def test_a_job_whose_run_breaks_fails_and_says_so(tmp_path: Path) -> None:
+def test_a_job_whose_run_breaks_fails_and_says_so(place: Place) -> None:
     async def test() -> None:
-        async with machine(tmp_path) as it:
+        async with machine(place) as it:
             branch = add_branch(it.database, add_app(it.database))
             assert it.dispatcher is not None
 

@@ -112,6 +112,7 @@ def upgrade(op: Operations) -> None:
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("pid_start", sa.BigInteger(), nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=False),
+        sa.Column("beat", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("worker_id"),
     )
     op.create_table(
