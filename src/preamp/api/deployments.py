@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sqlalchemy import Connection
+
 from preamp.api import shapes
 from preamp.api.find import find_branch, find_job
 from preamp.api.jobs import present_summary
 from preamp.api.services import Services
-from preamp.engine.deployments import EXPIRES_MS, expire_deployment
+from preamp.engine.deployments import EXPIRES_MS, accept_from_source, expire_deployment
 from preamp.engine.deployments import start_deployment as begin
 from preamp.model.apps import App
+from preamp.model.branches import Branch
 from preamp.model.caller import Caller
 from preamp.model.errors import BadRequest
-from preamp.model.jobs import Job, JobState, JobType
+from preamp.model.jobs import Job, JobState, JobType, SourceUrlType
+from preamp.model.sources import BucketSource, SourceUrlError, parse_source
 from preamp.model.times import now_ms
 from preamp.store import branches, jobs, uploads
 
@@ -33,12 +37,7 @@ def create_deployment(
     with services.database.write() as tx:
         app, branch = find_branch(tx.conn, caller, request.app_id, request.branch_name)
         _refuse_repository(app)
-        unfinished = jobs.unfinished(tx.conn, branch.branch_id)
-        if unfinished:
-            raise BadRequest(
-                f"The last job(deployment) {unfinished[-1].number} was not finished, please wait until it "
-                "finish or use StopJob operation to cancel it before creating a new deployment."
-            )
+        _refuse_second(tx.conn, branch)
         job = Job(
             branch_id=branch.branch_id,
             number=branches.next_job_number(tx.conn, branch.branch_id),
@@ -71,15 +70,12 @@ def create_deployment(
 def start_deployment(
     services: Services, caller: Caller, request: shapes.StartDeploymentRequest
 ) -> shapes.StartDeploymentResult:
-    if request.job_id is None and request.source_url is None:
-        raise BadRequest("Must specify jobId or sourceUrl for StartDeploymentRequest.")
-    if request.job_id is None:
-        raise BadRequest(
-            "This version of Preamp takes deployments by CreateDeployment, upload and jobId; "
-            "sourceUrl is not available yet."
-        )
-    if request.source_url is not None:
+    if request.job_id is not None and request.source_url is not None:
         raise BadRequest("Specify either jobId or sourceUrl for StartDeploymentRequest, not both.")
+    if request.source_url is not None:
+        return _start_from_source(services, caller, request, request.source_url)
+    if request.job_id is None:
+        raise BadRequest("Must specify jobId or sourceUrl for StartDeploymentRequest.")
     now = now_ms()
     with services.database.write() as tx:
         app, branch = find_branch(tx.conn, caller, request.app_id, request.branch_name)
@@ -100,6 +96,40 @@ def start_deployment(
             f"The deployment {job.number} was created more than 8 hours ago and has failed; create another."
         )
     return shapes.StartDeploymentResult(job_summary=present_summary(app, branch, started))
+
+
+def _start_from_source(
+    services: Services, caller: Caller, request: shapes.StartDeploymentRequest, url: str
+) -> shapes.StartDeploymentResult:
+    """The worker fetches it; what can be judged without asking anybody is judged here."""
+    kind = SourceUrlType(request.source_url_type or SourceUrlType.ZIP)
+    try:
+        source = parse_source(url, kind)
+    except SourceUrlError as error:
+        raise BadRequest(str(error)) from None
+    if isinstance(source, BucketSource) and not services.settings.s3_ready:
+        raise BadRequest(
+            "This Preamp reads no s3:// sources: its operator has to set s3_endpoint, or s3_access_key_id "
+            "and s3_secret_access_key."
+        )
+    services.refuse_when_full()
+    with services.database.write() as tx:
+        app, branch = find_branch(tx.conn, caller, request.app_id, request.branch_name)
+        _refuse_repository(app)
+        _refuse_second(tx.conn, branch)
+        job = accept_from_source(
+            tx, services.engine, app=app, branch=branch, url=url, kind=kind, now=now_ms()
+        )
+    return shapes.StartDeploymentResult(job_summary=present_summary(app, branch, job))
+
+
+def _refuse_second(conn: Connection, branch: Branch) -> None:
+    unfinished = jobs.unfinished(conn, branch.branch_id)
+    if unfinished:
+        raise BadRequest(
+            f"The last job(deployment) {unfinished[-1].number} was not finished, please wait until it "
+            "finish or use StopJob operation to cancel it before creating a new deployment."
+        )
 
 
 def _refuse_repository(app: App) -> None:

@@ -1,10 +1,12 @@
-"""Start a deployment whose upload has come, and give up one whose upload never came."""
+"""Start a deployment whose upload has come or that names its source; give up one that never starts."""
 
 from __future__ import annotations
 
 from preamp.engine.interface import Engine
-from preamp.model.jobs import Job
-from preamp.store import jobs
+from preamp.model.apps import App
+from preamp.model.branches import Branch
+from preamp.model.jobs import Job, JobState, JobType, SourceUrlType
+from preamp.store import branches, jobs
 from preamp.store.database import Database, Write
 
 EXPIRES_MS = 8 * 3600 * 1000
@@ -22,6 +24,31 @@ def start_deployment(tx: Write, engine: Engine, job: Job, *, now: int) -> Job:
     started = jobs.get_job(tx.conn, job.branch_id, job.number)
     assert started is not None, "a transaction sees the row it has just changed"
     return started
+
+
+def accept_from_source(
+    tx: Write, engine: Engine, *, app: App, branch: Branch, url: str, kind: SourceUrlType, now: int
+) -> Job:
+    """A pending deployment of what the worker finds at `url`; the branch has no unfinished job."""
+    job = Job(
+        branch_id=branch.branch_id,
+        number=branches.next_job_number(tx.conn, branch.branch_id),
+        type=JobType.MANUAL,
+        state=JobState.PENDING,
+        stop_requested_ms=None,
+        reason=None,
+        commit=None,
+        source_url=url,
+        source_url_type=kind,
+        created_ms=now,
+        started_ms=now,
+        ended_ms=None,
+        attempt=0,
+        status_reason=None,
+    )
+    jobs.insert_job(tx.conn, job, scope=app.scope, app_id=app.app_id)
+    engine.wake(tx, branch.branch_id)
+    return job
 
 
 def expire_deployment(tx: Write, job: Job, *, now: int) -> None:

@@ -1,4 +1,4 @@
-"""Run one claimed job to its end: BUILD, DEPLOY, VERIFY, and the switch to the new release."""
+"""Run one claimed job to its end: BUILD, TEST, DEPLOY, VERIFY, and the switch to the new release."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from preamp.build.errors import BuildError
-from preamp.build.request import BuildEvent, BuildRequest, Credentials, Folders, JobIdentity
+from preamp.build.errors import BuildError, BuildSkipped, FailedTests
+from preamp.build.request import BuildEvent, Checked, LogSink
 from preamp.build.run import run_build
 from preamp.build.sandbox import Sandbox
 from preamp.build.workspace import open_workspace
@@ -20,38 +20,27 @@ from preamp.engine.claim import Claim
 from preamp.engine.dispatch import Interrupt, Run
 from preamp.engine.settle import settle
 from preamp.engine.stop import STOPPED
-from preamp.model.apps import App
-from preamp.model.branches import Branch
-from preamp.model.ids import branch_arn, padded
 from preamp.model.jobs import Attempt, JobType, StepName
 from preamp.model.releases import Release
 from preamp.model.times import now_ms
 from preamp.release.errors import ReleaseError
-from preamp.release.publish import Limits
 from preamp.settings import Settings
-from preamp.store import apps, branches, jobs, uploads
+from preamp.store import jobs
 from preamp.store.attempts import Outcome
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import Database
 from preamp.store.folder import DataFolder
 from preamp.store.logs import LogFolder
 from preamp.store.sealing import MasterKey
-from preamp.worker.collect import collect
 from preamp.worker.deploy import deploy
+from preamp.worker.gather import Gatherer
+from preamp.worker.keep_tests import keep_tests
 from preamp.worker.steps import AttemptLost, Steps
+from preamp.worker.target import Target, build_request, load_target
 
 MAX_REASON = 4000
 """Characters of a status reason; the log has the rest."""
 DEPLOY_PREFIX = "deploy-"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
-    """What a job is for."""
-
-    app: App
-    branch: Branch
-    access_token: str | None = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -66,8 +55,10 @@ class JobRunner:
     blobs: LocalBlobs
     logs: LogFolder
     _slots: list[int] = field(default_factory=list)
+    _gather: Gatherer = field(init=False)
 
     def __post_init__(self) -> None:
+        self._gather = Gatherer(database=self.database, blobs=self.blobs, settings=self.settings)
         self._slots = list(range(self.settings.worker_slots))
 
     async def __call__(self, claim: Claim, run: Run) -> None:
@@ -76,7 +67,7 @@ class JobRunner:
         steps = Steps(self.database, self.logs, attempt)
         try:
             with self._slot() as slot:
-                target = await asyncio.to_thread(self._target, claim)
+                target = await asyncio.to_thread(load_target, self.database, self.master, claim)
                 if claim.job.type is JobType.MANUAL:
                     release = await self._deploy_upload(target, claim, steps)
                 else:
@@ -85,7 +76,13 @@ class JobRunner:
             await self._cut(attempt, run.interrupt, steps)
         except AttemptLost:
             return
-        except (BuildError, ReleaseError) as error:
+        except BuildSkipped as skipped:
+            reason = str(skipped)
+            if not await settle(lambda: finish.skip(self.database, attempt, reason=reason, now=now_ms())):
+                await self._cut(attempt, Interrupt.STOP, steps)
+        except BuildError as error:
+            await self._fail(attempt, steps, str(error), logged=error.logged)
+        except ReleaseError as error:
             await self._fail(attempt, steps, str(error))
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
@@ -103,28 +100,46 @@ class JobRunner:
 
     async def _build(self, target: Target, claim: Claim, steps: Steps, slot: int) -> Release:
         log = await steps.begin(StepName.BUILD)
-        request = self._request(target, claim, slot)
+        request = build_request(target, claim, folder=self.folder, settings=self.settings, slot=slot)
         events = _Events(lambda event: self._note_commit(claim.attempt, event))
+
+        async def open_test_log(context: str) -> LogSink:
+            return (await steps.begin(StepName.TEST, ended_context=context)).writer
+
         async with open_workspace(request) as workspace:
-            result = await run_build(
-                request,
-                workspace=workspace,
-                sandbox=self.sandbox,
-                log=log.writer,
-                on_event=events,
-            )
-            await events.settled()
-            log = await steps.begin(StepName.DEPLOY, ended_context=result.context)
+            try:
+                result = await run_build(
+                    request,
+                    workspace=workspace,
+                    sandbox=self.sandbox,
+                    log=log.writer,
+                    on_event=events,
+                    open_test_log=open_test_log,
+                )
+            except FailedTests as failed:
+                await self._keep(failed.checked, claim.attempt)
+                raise
+            finally:
+                await events.settled()
+            await self._keep(result.checked, claim.attempt)
+            ended_context = None if result.tested else result.context
+            log = await steps.begin(StepName.DEPLOY, ended_context=ended_context)
             return await deploy(
                 result.output,
                 steps=steps,
                 log=log,
                 attempt=claim.attempt,
-                site=_site(target),
+                site=target.site,
                 blobs=self.blobs,
                 settings=self.settings,
                 custom_headers=result.custom_headers or target.app.config.custom_headers,
-                app_root=None,
+                app_root=result.app_root,
+            )
+
+    async def _keep(self, checked: Checked | None, attempt: Attempt) -> None:
+        if checked is not None:
+            await asyncio.to_thread(
+                keep_tests, checked, attempt=attempt, blobs=self.blobs, database=self.database
             )
 
     async def _deploy_upload(self, target: Target, claim: Claim, steps: Steps) -> Release:
@@ -136,19 +151,13 @@ class JobRunner:
         output = workspace / "output"
         try:
             output.mkdir(parents=True)
-            limits = Limits(
-                max_bytes=self.settings.max_release_bytes, max_files=self.settings.max_release_files
-            )
-            found = await asyncio.to_thread(self._uploads, attempt)
-            warnings = await asyncio.to_thread(collect, found, output, blobs=self.blobs, limits=limits)
-            for warning in warnings:
-                log.warning(warning)
+            await self._gather(claim.job, output, scratch=workspace, log=log)
             return await deploy(
                 output,
                 steps=steps,
                 log=log,
                 attempt=attempt,
-                site=_site(target),
+                site=target.site,
                 blobs=self.blobs,
                 settings=self.settings,
                 custom_headers=_custom_http(output) or target.app.config.custom_headers,
@@ -171,58 +180,12 @@ class JobRunner:
             case None:
                 raise asyncio.CancelledError
 
-    async def _fail(self, attempt: Attempt, steps: Steps, reason: str) -> None:
-        steps.fail(reason)
+    async def _fail(self, attempt: Attempt, steps: Steps, reason: str, *, logged: bool = False) -> None:
+        if not logged:
+            steps.fail(reason)
         short = reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 1] + "…"
         if not await settle(lambda: finish.fail(self.database, attempt, reason=short, now=now_ms())):
             return
-
-    def _target(self, claim: Claim) -> Target:
-        job = claim.job
-        with self.database.read() as conn:
-            branch = branches.get_branch_by_id(conn, job.branch_id)
-            scope = jobs.scope_of(conn, job.branch_id, job.number)
-            app = apps.get_app(conn, scope, branch.app_id) if branch and scope else None
-            sealed = apps.get_access_token(conn, app.app_id) if app else None
-        if branch is None or app is None:
-            raise AttemptLost
-        token = self.master.open(sealed, owner=app.app_id) if sealed else None
-        return Target(app=app, branch=branch, access_token=token)
-
-    def _uploads(self, attempt: Attempt) -> list[uploads.Upload]:
-        with self.database.read() as conn:
-            return uploads.list_uploads(conn, attempt.branch_id, attempt.number)
-
-    def _request(self, target: Target, claim: Claim, slot: int) -> BuildRequest:
-        app, branch, job = target.app, target.branch, claim.job
-        if app.config.repository is None:
-            raise BuildError("The app has no repository: set one with UpdateApp, or deploy manually.")
-        commit = job.commit.commit_id if job.commit else None
-        return BuildRequest(
-            job=JobIdentity(
-                app_id=app.app_id,
-                branch=branch.name,
-                branch_arn=branch_arn(
-                    account=app.scope.account,
-                    region=app.scope.region,
-                    app_id=app.app_id,
-                    branch=branch.name,
-                ),
-                job_id=padded(job.number),
-                attempt=claim.attempt.attempt,
-            ),
-            repository=app.config.repository,
-            folders=build_folders(self.folder),
-            commit_id=None if commit in {None, "HEAD"} else commit,
-            credentials=Credentials(token=target.access_token),
-            branch_spec=branch.config.build_spec,
-            app_spec=app.config.build_spec,
-            app_variables=app.config.environment_variables,
-            branch_variables=branch.config.environment_variables,
-            compute_type=app.config.compute_type,
-            timeout_s=self.settings.build_timeout_minutes * 60.0,
-            slot=slot,
-        )
 
     def _note_commit(self, attempt: Attempt, event: BuildEvent) -> None:
         if event.commit is None:
@@ -239,10 +202,6 @@ class JobRunner:
             self._slots.append(slot)
 
 
-def build_folders(folder: DataFolder) -> Folders:
-    return Folders(mirrors=folder.mirrors, caches=folder.cache, toolchains=folder.toolchains)
-
-
 class _Events:
     """Takes the build's events on the loop and writes what must be kept in a thread."""
 
@@ -257,10 +216,6 @@ class _Events:
     async def settled(self) -> None:
         """Wait for the writes and raise what went wrong in them."""
         await asyncio.gather(*self._writes)
-
-
-def _site(target: Target) -> str:
-    return f"application {target.app.app_id}, branch:{target.branch.name}"
 
 
 def _custom_http(output: Path) -> str | None:
