@@ -21,6 +21,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from preamp.model.hosting import parse_network
+
 
 class AuthMode(StrEnum):
     KEYS = "keys"  # signatures are verified against the keys in the database
@@ -45,7 +47,12 @@ def _listed(value: object) -> object:
     return value
 
 
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(parse_network(value)) for value in values)
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_networks)]
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 
@@ -226,6 +233,45 @@ class Settings(BaseSettings):
         default=None,
         min_length=1,
         description="Access key for `s3://` sources. AWS's own variables and files are not looked at.",
+    edge_idle_app_minutes: int = Field(
+        default=60,
+        ge=1,
+        description="An app that nobody asked for in so long is dropped from an edge process's memory; the "
+        "next visitor waits until it is read again.",
+    )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="Addresses and networks of load balancers and proxies before the edge, with commas "
+        "between them; only their `X-Forwarded-For`, `X-Forwarded-Proto` and country headers are believed.",
+    )
+    country_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+        description="Header in which a trusted proxy names the visitor's country, such as "
+        "`CloudFront-Viewer-Country`, for rules with a condition.",
+    )
+    country_database: Path | None = Field(
+        default=None,
+        description="A MaxMind-format file that tells the country of an address, for rules with a condition; "
+        "the header goes before it. It is read when an edge process starts.",
+    )
+    proxy_private_networks: Networks = Field(
+        default=(),
+        description="Networks that rules may forward requests to although they are not public, such as "
+        "`127.0.0.0/8,10.0.0.0/8`; without it only public addresses are reached.",
+    )
+    proxy_timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How long a server that a rule forwards to may be silent, before its answer and within "
+        "it, before the visitor gets 504 or the answer is cut.",
+    )
+    skew_releases: int = Field(
+        default=5,
+        ge=0,
+        le=100,
+        description="Earlier releases of a branch with skew protection whose assets stay reachable.",
+    )
     )
     s3_secret_access_key: str | None = Field(
         default=None, min_length=1, repr=False, description="Its secret."

@@ -123,6 +123,8 @@ def build_environment(
         "AWS_JOB_ID": request.job.job_id,
         "CODEBUILD_SRC_DIR": str(places.source),
         "CODEBUILD_RESOLVED_SOURCE_VERSION": commit.commit_id,
+        # What the edge takes as `dpl` (behaviour reference, section 7.7): unique in the branch.
+        "AWS_AMPLIFY_DEPLOYMENT_ID": request.job.job_id,
         "PREAMP": "true",
     }
     if request.secrets:

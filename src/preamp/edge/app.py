@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
-from preamp.edge.answer import Answer, make_answer
+from preamp.edge.accesslog import Watched, repeated_line, write_line
+from preamp.edge.answer import Answer
 from preamp.edge.compose import decide
+from preamp.edge.countries import Countries
 from preamp.edge.fastlane.memo import Memo, Prepared
-from preamp.edge.hosts import parse_host
-from preamp.edge.render import OWN_CACHE_CONTROL, render
+from preamp.edge.hosts import is_default_host, parse_host, without_port
+from preamp.edge.outcome import Forward, Message
+from preamp.edge.plain import health, plain, unavailable
+from preamp.edge.proxy.forward import Forwarder, Job
+from preamp.edge.render import render, with_custom_headers
 from preamp.edge.request import Request, join_headers
 from preamp.edge.sending import (
     WHOLE,
@@ -23,6 +29,10 @@ from preamp.edge.sending import (
 )
 from preamp.edge.site import LoadedSite
 from preamp.edge.table import SiteTable, SiteUnavailable
+from preamp.edge.upstream.errors import UpstreamError, UpstreamRefused, UpstreamTimeout
+from preamp.edge.upstream.origin import split_url
+from preamp.edge.visitors import Trust
+from preamp.store.access_logs import AccessLog
 from preamp.store.blobs import LocalBlobs
 
 HEALTH = "/_preamp/health"
@@ -34,8 +44,18 @@ MEMO_KEY = "preamp.memo_key"
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """The site of a request."""
+
+    site: LoadedSite
+    name: str
+    """Of its access log."""
+    request: Request
+
+
 class EdgeApp:
-    """`country_header` names the header to trust for country conditions; None: the country is unknown."""
+    """`country_header` names the header in which trusted proxies tell the country, in lower case."""
 
     def __init__(
         self,
@@ -43,77 +63,177 @@ class EdgeApp:
         table: SiteTable,
         blobs: LocalBlobs,
         memo: Memo,
+        forwarder: Forwarder,
         site_domain: str,
+        trust: Trust,
         country_header: str | None = None,
+        countries: Countries | None = None,
+        access_log: AccessLog | None = None,
     ) -> None:
         self._table = table
         self._blobs = blobs
         self._memo = memo
+        self._forwarder = forwarder
         self._site_domain = site_domain
-        self._country_header = country_header.lower() if country_header else None
+        self._trust = trust
+        self._country_header = country_header
+        self._countries = countries
+        self._log = access_log
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         head = scope["method"] == "HEAD"
-        site: LoadedSite | None = None
+        watched = Watched(send)
+        found: Found | None = None
+        forwarded = False
         try:
-            answer, site = await self._answer(scope)
-            if answer.length > WHOLE:
-                await send_in_pieces(self._blobs, receive, send, answer)
+            refusal = self._refusal(scope, head)
+            if refusal is None:
+                found = await self._find(scope)
+            if found is None:
+                text = "404 Not Found: there is no site at this host name.\n"
+                await self._send(scope, receive, watched, refusal or plain(404, text, head), None)
                 return
-            body = await read_whole(self._blobs, answer)
+            outcome = decide(found.request, found.site)
+            if isinstance(outcome, Forward):
+                forwarded = True
+                await self._forward(found, outcome, scope, receive, watched)
+            else:
+                answer = render(found.request, found.site, outcome)
+                await self._send(scope, receive, watched, answer, found)
         except SiteUnavailable:
-            answer = _plain(503, "503 Service Unavailable: try again in a moment.\n", head, retry=True)
-            body = b"".join(part for part in answer.body if isinstance(part, bytes))
+            await self._send(scope, receive, watched, unavailable(head), None)
         except BlobUnreadable as error:
-            log.error("a file of %s cannot be read: %s", site.site.release_id if site else "?", error)
-            answer = _plain(503, "503 Service Unavailable: try again in a moment.\n", head, retry=True)
-            body = b"".join(part for part in answer.body if isinstance(part, bytes))
-        key = scope.get(MEMO_KEY)
-        # The site may have been replaced while its file was read: then this answer is not for the next.
-        if key is not None and answer.memoise and site is not None and self._table.is_current(site):
-            self._memo.put(key, Prepared.of(answer, body), owner=site.app_id)
-        await send_whole(send, answer, body)
+            log.error("a file of %s cannot be read: %s", found.site.site.release_id if found else "?", error)
+            await self._send(scope, receive, watched, unavailable(head), None)
+        finally:
+            if self._log is not None and found is not None:
+                write_line(
+                    self._log,
+                    app_id=found.site.app_id,
+                    name=found.name,
+                    request=found.request,
+                    scope=scope,
+                    watched=watched,
+                    forwarded=forwarded,
+                )
 
-    async def _answer(self, scope: MutableMapping[str, Any]) -> tuple[Answer, LoadedSite | None]:
-        head = scope["method"] == "HEAD"
-        raw_path = scope["raw_path"].decode("latin-1")
-        if raw_path == HEALTH:
-            return _health(head), None
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1:
-            return _plain(400, "400 Bad Request: exactly one Host header is needed.\n", head), None
+    def _refusal(self, scope: MutableMapping[str, Any], head: bool) -> Answer | None:
+        """The answer where no site is asked."""
+        raw_path = scope["raw_path"]
+        if raw_path == HEALTH.encode():
+            return health(head)
+        if sum(name == b"host" for name, _ in scope["headers"]) != 1:
+            return plain(400, "400 Bad Request: exactly one Host header is needed.\n", head)
         if len(raw_path) + len(scope["query_string"]) > LONGEST_TARGET:
-            return _plain(414, "414 URI Too Long\n", head), None
-        request = self._request(scope, hosts[0].decode("latin-1"), raw_path)
+            return plain(414, "414 URI Too Long\n", head)
+        return None
+
+    async def _find(self, scope: MutableMapping[str, Any]) -> Found | None:
+        """Raises SiteUnavailable."""
+        headers = join_headers(scope["headers"])
+        authority = headers["host"]
         if self._table.is_stale():
             await self._table.freshen()
-        name = parse_host(request.authority, self._site_domain)
-        site = await self._table.find(name.app_id, name.label) if name else None
-        if site is None:
-            return _plain(404, "404 Not Found: there is no site at this host name.\n", head), None
-        return render(request, site, decide(request, site)), site
-
-    def _request(self, scope: MutableMapping[str, Any], authority: str, raw_path: str) -> Request:
-        headers = join_headers(scope["headers"])
-        country = headers.get(self._country_header) if self._country_header else None
-        return Request(
+        where = await self._locate(authority)
+        site = await self._table.find(where[0], where[1]) if where else None
+        if where is None or site is None:
+            return None
+        peer = scope.get("client")
+        source = self._trust.source(peer[0] if peer else "", scope["scheme"], headers)
+        country = None
+        if site.rules.has_conditions:
+            told = headers.get(self._country_header) if self._country_header and source.is_trusted else None
+            country = told.strip().upper() if told else None
+            if country is None and self._countries is not None:
+                country = self._countries.of(source.address)
+        request = Request(
             method=scope["method"],
-            scheme=scope["scheme"],
+            scheme=source.scheme,
             authority=authority,
-            raw_path=raw_path,
+            raw_path=scope["raw_path"].decode("latin-1"),
             query=scope["query_string"].decode("latin-1"),
             headers=headers,
-            country=country.strip().upper() if country else None,
+            country=country,
+            address=source.address,
+            forwarded_for=source.chain,
         )
+        return Found(site=site, name=where[2], request=request)
+
+    async def _locate(self, authority: str) -> tuple[str, str, str] | None:
+        """App, label, and the name of the access log."""
+        name = parse_host(authority, self._site_domain)
+        if name is not None:
+            return name.app_id, name.label, f"{name.label}.{name.app_id}.{without_port(self._site_domain)}"
+        if is_default_host(authority, self._site_domain):
+            return None
+        custom = await self._table.find_host(without_port(authority))
+        return (custom.app_id, custom.label, custom.name) if custom else None
+
+    async def _send(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        watched: Watched,
+        answer: Answer,
+        found: Found | None,
+    ) -> None:
+        """Raises BlobUnreadable before anything is sent."""
+        if answer.length > WHOLE:
+            await send_in_pieces(self._blobs, receive, watched, answer)
+            return
+        body = await read_whole(self._blobs, answer)
+        await send_whole(watched, answer, body)
+        key = scope.get(MEMO_KEY)
+        # The site may have been replaced while its file was read: then this answer is not for the next.
+        if key is not None and answer.memoise and found is not None and self._table.is_current(found.site):
+            line = None
+            if self._log is not None:
+                line = repeated_line(
+                    self._log,
+                    app_id=found.site.app_id,
+                    name=found.name,
+                    request=found.request,
+                    answer=answer,
+                    watched=watched,
+                )
+            self._memo.put(key, Prepared.of(answer, body, line), owner=found.site.app_id)
+
+    async def _forward(
+        self,
+        found: Found,
+        outcome: Forward,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        watched: Watched,
+    ) -> None:
+        request, site = found.request, found.site
+        try:
+            origin, target = split_url(outcome.url)
+            job = Job(
+                request=request,
+                origin=origin,
+                target=target,
+                keep_authorization=site.credentials is None,
+                change=lambda headers: with_custom_headers(request, site, headers),
+            )
+            await self._forwarder.forward(job, scope, receive, watched)
+        except UpstreamError as error:
+            log.warning("%s: a rule leads to %s: %s", request.authority, outcome.url, error)
+            answer = render(request, site, _why(error))
+            await self._send(scope, receive, watched, answer, None)
 
 
-def _health(head: bool) -> Answer:
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return make_answer(200, headers, (b'{"status":"ok","role":"edge"}',), head=head)
-
-
-def _plain(status: int, text: str, head: bool, *, retry: bool = False) -> Answer:
-    headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": OWN_CACHE_CONTROL}
-    if retry:
-        headers["Retry-After"] = "1"
-    return make_answer(status, headers, (text.encode(),), head=head)
+def _why(error: UpstreamError) -> Message:
+    """Without the address, which may tell about the network behind."""
+    match error:
+        case UpstreamRefused():
+            text = "502 Bad Gateway: this rule leads to an address that sites may not reach.\n"
+        case UpstreamTimeout():
+            text = "504 Gateway Timeout: the server behind this address did not answer in time.\n"
+        case _ if error.status == 503:
+            text = "503 Service Unavailable: too many requests to other servers are under way.\n"
+        case _ if error.status == 508:
+            text = "508 Loop Detected: the rules of this site lead in a circle.\n"
+        case _:
+            text = "502 Bad Gateway: the server behind this address gave no usable answer.\n"
+    return Message(status=error.status, text=text)

@@ -7,15 +7,25 @@ from collections.abc import Callable
 from preamp.edge.outcome import Outcome
 from preamp.edge.request import Request
 from preamp.edge.site import LoadedSite
-from preamp.edge.stages.access import basic_auth
+from preamp.edge.stages.access import addresses, basic_auth
+from preamp.edge.stages.maintenance import maintenance
 from preamp.edge.stages.miss import missing
 from preamp.edge.stages.rewrite import rules_before_files
+from preamp.edge.stages.skew import chosen_release
 from preamp.edge.stages.static import static_files
 from preamp.edge.stages.welcome import welcome
 
 Stage = Callable[[Request, LoadedSite], Outcome | None]
 
-STAGES: tuple[Stage, ...] = (basic_auth, welcome, rules_before_files, static_files)
+STAGES: tuple[Stage, ...] = (
+    addresses,
+    basic_auth,
+    maintenance,
+    welcome,
+    chosen_release,
+    rules_before_files,
+    static_files,
+)
 
 
 def decide(request: Request, site: LoadedSite) -> Outcome:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from preamp.edge.headers import HeaderBook
 from preamp.model.custom_headers import from_normalised
-from preamp.model.releases import File, Manifest
+from preamp.model.releases import Body, File, Manifest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,9 @@ class Folder:
 class Content:
     """What one release holds."""
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, body: Body, manifest: Manifest) -> None:
+        self.manifest = body
+        """Where it was read from."""
         self.files = manifest.files
         self.headers = HeaderBook(from_normalised(manifest.custom_headers))
 

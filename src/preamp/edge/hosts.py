@@ -29,6 +29,12 @@ def parse_host(authority: str, site_domain: str) -> HostName | None:
     return HostName(app_id=app_id, label=label)
 
 
+def is_default_host(authority: str, site_domain: str) -> bool:
+    """Whether a host is below the site domain, where no custom domain can be."""
+    host, domain = without_port(authority), without_port(site_domain)
+    return host == domain or host.endswith(f".{domain}")
+
+
 def without_port(authority: str) -> str:
     """`Main.D1.LocalHost.:7780` -> `main.d1.localhost`."""
     host = authority.strip().lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from preamp.edge.skew import Earlier
 from preamp.model.releases import File
 
 
@@ -16,6 +17,8 @@ class Serve:
     file: File
     status: int = 200
     """200, or 404 for the body of an error page."""
+    earlier: Earlier | None = None
+    """The release it is of, when that is not the current one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

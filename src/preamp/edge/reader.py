@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
 from preamp.edge.content import Content
+from preamp.edge.guard import Guard
 from preamp.edge.hosts import split_release_label
 from preamp.edge.rules.book import RuleBook
 from preamp.edge.site import LoadedSite, credentials_of
-from preamp.model.releases import Body
+from preamp.edge.skew import Earlier
+from preamp.model.releases import Body, Release
 from preamp.store import changes
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import Database
-from preamp.store.hosting import Site, sites_of_app
-from preamp.store.manifests import read_manifest
-from preamp.store.releases import get_release, get_release_of_job
+from preamp.store.hosting import CustomHost, Site, site_of_host, sites_of_app
+from preamp.store.manifests import ManifestError, read_manifest
+from preamp.store.releases import get_release, get_release_of_job, releases_before
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -31,6 +36,17 @@ class AppSites:
     """On the monotonic clock, seconds."""
     loaded: dict[str, LoadedSite] = field(default_factory=dict)
     """By host label; filled as they are asked for."""
+
+    @property
+    def file_count(self) -> int:
+        """Of all releases in memory."""
+        contents = {
+            content.manifest: len(content.files)
+            for site in self.loaded.values()
+            for content in (site.content, *(release.content for release in site.earlier))
+            if content is not None
+        }
+        return sum(contents.values())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +63,10 @@ class Changes:
 class SiteReader:
     """Every method raises SQLAlchemyError or OSError when the database is away."""
 
-    def __init__(self, database: Database, blobs: LocalBlobs) -> None:
+    def __init__(self, database: Database, blobs: LocalBlobs, *, skew_releases: int = 5) -> None:
         self._database = database
         self._blobs = blobs
+        self._skew_releases = skew_releases
 
     def latest(self) -> int:
         with self._database.read() as conn:
@@ -64,6 +81,11 @@ class SiteReader:
             gap = not rows or rows[0][0] != seq + 1
             return Changes(seq=newest, apps=frozenset(app for _, app in rows), everything=gap)
 
+    def find_host(self, host: str) -> CustomHost | None:
+        """The site at a custom host, in lower case and without port."""
+        with self._database.read() as conn:
+            return site_of_host(conn, host)
+
     def read_app(self, app_id: str, *, now: float, before: AppSites | None = None) -> AppSites:
         """Rules that did not change are not compiled again."""
         with self._database.read() as conn:
@@ -77,22 +99,46 @@ class SiteReader:
         with self._database.read() as conn:
             site = _resolve(conn, app, label)
             release = get_release(conn, site.release_id) if site and site.release_id else None
+            protected = site is not None and site.branch.enable_skew_protection and label in app.sites
+            older = (
+                releases_before(conn, site.branch_id, job=site.job, limit=self._skew_releases)
+                if site and protected and site.job is not None
+                else []
+            )
         if site is None:
             return None
         return LoadedSite(
             app_id=app.app_id,
             label=label,
             site=site,
-            content=self._content(site.manifest, before) if site.manifest else None,
+            content=self._content(site.manifest, _known(before)) if site.manifest else None,
             modified_ms=release.created_ms if release else 0,
             rules=app.rules,
             credentials=credentials_of(site),
+            guard=Guard(site.app_hosting.access, site.branch_hosting.access),
+            earlier=tuple(self._earlier(older, _known(before))),
         )
 
-    def _content(self, manifest: Body, before: LoadedSite | None) -> Content:
-        if before and before.content and before.site.manifest == manifest:
-            return before.content
-        return Content(read_manifest(self._blobs, manifest))
+    def _content(self, manifest: Body, known: Mapping[Body, Content]) -> Content:
+        return known.get(manifest) or Content(manifest, read_manifest(self._blobs, manifest))
+
+    def _earlier(self, older: Sequence[Release], known: Mapping[Body, Content]) -> Iterator[Earlier]:
+        for release in older:
+            try:
+                content = self._content(release.manifest, known)
+            except ManifestError as error:
+                # The site itself can be served; only tabs that were opened long ago miss something.
+                log.error("the assets of job %s are not reachable: %s", release.job, error)
+                continue
+            yield Earlier(job=release.job, content=content, modified_ms=release.created_ms)
+
+
+def _known(before: LoadedSite | None) -> Mapping[Body, Content]:
+    """What need not be read again: a release never changes."""
+    if before is None:
+        return {}
+    found = [before.content, *(release.content for release in before.earlier)]
+    return {content.manifest: content for content in found if content is not None}
 
 
 def _resolve(conn: Connection, app: AppSites, label: str) -> Site | None:

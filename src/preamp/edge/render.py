@@ -7,10 +7,13 @@ import secrets
 from preamp.edge.answer import Answer, Span, make_answer
 from preamp.edge.conditional import Verdict, etag, http_date, judge, range_still_valid
 from preamp.edge.encodings import choose
-from preamp.edge.outcome import Forward, Message, Outcome, Redirect, Serve
+from preamp.edge.immutable import CACHE_CONTROL as IMMUTABLE
+from preamp.edge.immutable import is_fingerprinted
+from preamp.edge.outcome import Message, Redirect, Serve
 from preamp.edge.ranges import Range, parse_ranges
 from preamp.edge.request import Request
 from preamp.edge.site import LoadedSite
+from preamp.edge.skew import COOKIES, deployment_id, is_page
 from preamp.model.releases import Body
 
 CACHE_CONTROL = "public, max-age=0, s-maxage=31536000"
@@ -19,13 +22,14 @@ OWN_CACHE_CONTROL = "no-cache"
 """Of small bodies of our own: the next release may have a file there."""
 
 Headers = dict[str, str]
+Pair = tuple[bytes, bytes]
 
 
-def render(request: Request, site: LoadedSite, outcome: Outcome) -> Answer:
+def render(request: Request, site: LoadedSite, outcome: Serve | Redirect | Message) -> Answer:
     """Custom headers come last, so that they win over ours."""
     match outcome:
         case Serve(status=200):
-            return _file(request, site, outcome)
+            return _file(request, site.as_of(outcome.earlier) if outcome.earlier else site, outcome)
         case Serve():
             return _error_page(request, site, outcome)
         case Redirect():
@@ -33,9 +37,19 @@ def render(request: Request, site: LoadedSite, outcome: Outcome) -> Answer:
             return _final(request, site, outcome.status, headers)
         case Message():
             return _message(request, site, outcome)
-        case Forward():
-            text = "501 Not Implemented: this rule forwards to another server, which is not possible yet.\n"
-            return _message(request, site, Message(status=501, text=text))
+
+
+def with_custom_headers(request: Request, site: LoadedSite, pairs: list[Pair]) -> list[Pair]:
+    """The headers of another server's answer, changed as the site's own answers are."""
+    if site.content is None:
+        return pairs
+    changed: dict[bytes, Pair] = {}
+    vary = ", ".join(value.decode("latin-1") for name, value in pairs if name == b"vary")
+    for name, value in site.content.headers.matching([request.decoded_path] if request.decoded_path else []):
+        key = name.lower()
+        text = _union(vary, value) if key == "vary" and vary else value
+        changed[key.encode()] = (key.encode(), text.encode())
+    return [pair for pair in pairs if pair[0] not in changed] + list(changed.values())
 
 
 def _file(request: Request, site: LoadedSite, found: Serve) -> Answer:
@@ -50,6 +64,12 @@ def _file(request: Request, site: LoadedSite, found: Serve) -> Answer:
         "Last-Modified": modified,
         "Accept-Ranges": "bytes",
     }
+    if site.site.app_hosting.immutable_assets and is_fingerprinted(found.path):
+        headers["Cache-Control"] = IMMUTABLE
+    if site.sets_deployment and site.site.job is not None and is_page(found.file):
+        secure = "; Secure" if request.scheme == "https" else ""
+        cookie = f"{COOKIES[0]}={deployment_id(site.site.job)}; Path=/; HttpOnly; SameSite=Lax{secure}"
+        headers["Set-Cookie"] = cookie
     headers = _custom(request, site, headers, found.path)
     verdict = judge(request, tag, modified)
     if verdict is Verdict.NOT_MODIFIED:

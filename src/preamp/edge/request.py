@@ -24,7 +24,11 @@ class Request:
     headers: Mapping[str, str]
     """By lower-case name; several of one name are joined by `, `."""
     country: str | None = None
-    """Two letters, from the trusted header; None when unknown."""
+    """Two letters; None when unknown or when no rule asks for it."""
+    address: str = ""
+    """Of the visitor, numeric; empty when it is unknown."""
+    forwarded_for: tuple[str, ...] = ()
+    """The visitor and the proxies before us, as far as they are known."""
 
     @cached_property
     def path(self) -> str:
@@ -35,6 +39,16 @@ class Request:
     def decoded_path(self) -> str | None:
         """None when it is not UTF-8: such a path names no file."""
         return decoded(self.raw_path)
+
+    @cached_property
+    def cookies(self) -> Mapping[str, str]:
+        """By name; of several with one name the first counts."""
+        found: dict[str, str] = {}
+        for part in self.headers.get("cookie", "").replace(", ", "; ").split(";"):
+            name, equals, value = part.partition("=")
+            if equals:
+                found.setdefault(name.strip(), value.strip())
+        return found
 
     @property
     def target(self) -> str:

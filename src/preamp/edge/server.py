@@ -12,10 +12,18 @@ from pathlib import Path
 import uvicorn
 
 from preamp.edge.app import EdgeApp
+from preamp.edge.countries import Countries
 from preamp.edge.fastlane.memo import Memo
 from preamp.edge.fastlane.protocol import Lane, protocol_for
+from preamp.edge.networks import NetworkSet
+from preamp.edge.proxy.forward import Forwarder
 from preamp.edge.reader import SiteReader
 from preamp.edge.table import SiteTable
+from preamp.edge.upstream.addresses import AddressPolicy
+from preamp.edge.upstream.pool import Pool
+from preamp.edge.visitors import Trust
+from preamp.model.hosting import parse_network
+from preamp.store.access_logs import AccessLog
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import open_sqlite
 
@@ -34,8 +42,22 @@ class EdgeConfig:
     """Bound of the prepared answers."""
     drain_seconds: float = 10.0
     """How long answers under way may go on after `stop`."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose `X-Forwarded-*` headers are believed."""
     country_header: str | None = None
-    """Trusted header with the visitor's country, for rules with a condition."""
+    """Header of a trusted proxy with the visitor's country, for rules with a condition."""
+    country_database: Path | None = None
+    """MaxMind-format file, for visitors whose country no header tells."""
+    access_logs: Path | None = None
+    """Folder of the access logs; None: none are written."""
+    proxy_networks: tuple[str, ...] = ()
+    """Networks that rules may forward to although they are not public."""
+    proxy_seconds: float = 30.0
+    """How long a server that a rule forwards to may be silent."""
+    skew_releases: int = 5
+    """Earlier releases whose assets stay reachable for branches with skew protection."""
+    idle_app_seconds: float = 3600.0
+    """After so long an app that nobody asked for is dropped from memory."""
 
 
 def listen(host: str, port: int, *, backlog: int = 2048) -> socket.socket:
@@ -44,7 +66,8 @@ def listen(host: str, port: int, *, backlog: int = 2048) -> socket.socket:
     `host` without brackets. Raises OSError when the address is in use or not ours.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, so that accepted connections are known to be TCP and send small pieces at once.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
@@ -67,21 +90,36 @@ async def serve(
 
     `ready` is called when connections are accepted. Signals are the caller's business.
     """
+    trust = Trust(_networks(config.trusted_proxies))
+    countries = Countries(config.country_database) if config.country_database else None
     database = open_sqlite(config.database, read_only=True)
     blobs = LocalBlobs(config.blobs)
     memo = Memo(config.memory_bytes)
-    table = SiteTable(SiteReader(database, blobs), on_change=memo.drop, bell=database.bell)
+    reader = SiteReader(database, blobs, skew_releases=config.skew_releases)
+    table = SiteTable(
+        reader,
+        on_change=memo.drop,
+        bell=database.bell,
+        last_used=memo.last_used,
+        idle_seconds=config.idle_app_seconds,
+    )
+    access_log = AccessLog(config.access_logs) if config.access_logs else None
+    pool = Pool(AddressPolicy(_networks(config.proxy_networks)))
     app = EdgeApp(
         table=table,
         blobs=blobs,
         memo=memo,
+        forwarder=Forwarder(pool, answer_seconds=config.proxy_seconds),
         site_domain=config.site_domain,
-        country_header=config.country_header,
+        trust=trust,
+        country_header=config.country_header.lower() if config.country_header else None,
+        countries=countries,
+        access_log=access_log,
     )
     server = _Server(
         uvicorn.Config(
             app,
-            http=protocol_for(Lane(memo, table.is_stale)),
+            http=protocol_for(Lane(memo, table.is_stale, trust=trust, access_log=access_log)),
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -93,14 +131,29 @@ async def serve(
         ),
         ready,
     )
-    tasks = [asyncio.create_task(table.follow()), asyncio.create_task(_stop(server, stop))]
+    tasks = [
+        asyncio.create_task(table.follow()),
+        asyncio.create_task(table.keep_small()),
+        asyncio.create_task(_stop(server, stop)),
+    ]
+    if access_log is not None:
+        tasks.append(asyncio.create_task(access_log.keep_flushing()))
     try:
         await server.serve(sockets=sockets)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if access_log is not None:
+            access_log.close()
+        pool.close()
         database.close()
+        if countries is not None:
+            countries.close()
+
+
+def _networks(texts: tuple[str, ...]) -> NetworkSet:
+    return NetworkSet(map(parse_network, texts))
 
 
 class _Server(uvicorn.Server):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from preamp.edge.content import Content
+from preamp.edge.guard import Guard
 from preamp.edge.rules.book import RuleBook
+from preamp.edge.skew import Earlier
 from preamp.store.hosting import Site
 
 
@@ -28,10 +30,23 @@ class LoadedSite:
     credentials: bytes | None
     """`user:password` that visitors need; empty when they are wanted but not set, so that nobody gets in."""
 
+    guard: Guard
+    earlier: tuple[Earlier, ...] = ()
+    """Releases whose assets stay reachable, newest first; none without skew protection."""
+
     @property
     def is_memoisable(self) -> bool:
-        """Whether answers depend on nothing but host, target and accepted encodings."""
-        return self.credentials is None and not self.rules.has_conditions
+        """Whether answers depend on nothing but what the memo's key has."""
+        return self.credentials is None and self.guard.is_open and not self.rules.has_conditions
+
+    @property
+    def sets_deployment(self) -> bool:
+        """Whether pages tell the browser which deployment they are of."""
+        return self.site.branch.enable_skew_protection and self.label == self.site.label
+
+    def as_of(self, release: Earlier) -> LoadedSite:
+        """The same site with the files and headers of an earlier release."""
+        return replace(self, content=release.content, modified_ms=release.modified_ms)
 
 
 def credentials_of(site: Site) -> bytes | None:

@@ -14,15 +14,20 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from preamp.edge.hosts_known import KnownHosts
 from preamp.edge.reader import AppSites, SiteReader
 from preamp.edge.site import LoadedSite
 from preamp.store.bell import Bell
+from preamp.store.hosting import CustomHost
 from preamp.store.manifests import ManifestError
 
 POLL_SECONDS = 0.1
 RECHECK_SECONDS = 1.0
 """How long "there is no such site" is believed without a change in the log."""
 MOST_UNKNOWN = 10_000
+SWEEP_SECONDS = 10.0
+MOST_FILES = 500_000
+"""Of all loaded releases together: about 400 MB."""
 
 log = logging.getLogger(__name__)
 _AWAY = (SQLAlchemyError, OSError)
@@ -33,10 +38,22 @@ class SiteUnavailable(Exception):
 
 
 class SiteTable:
-    """`bell` rings when hosting changed; without one, changes are found by polling alone."""
+    """`bell` rings when hosting changed; without one, changes are found by polling alone.
+
+    `on_change` is told of each app whose prepared answers are no longer right, and `last_used` knows when
+    one of them was sent last. Apps that nobody asked for in `idle_seconds` are dropped, and when all
+    together have more than `most_files` files, those that were not asked for longest.
+    """
 
     def __init__(
-        self, reader: SiteReader, *, on_change: Callable[[str], None], bell: Bell | None = None
+        self,
+        reader: SiteReader,
+        *,
+        on_change: Callable[[str], None],
+        bell: Bell | None = None,
+        last_used: Callable[[str], float] = lambda _app_id: 0.0,
+        idle_seconds: float = 3600.0,
+        most_files: int = MOST_FILES,
     ) -> None:
         self._reader = reader
         self._bell = bell
@@ -45,10 +62,15 @@ class SiteTable:
         self._on_change = on_change
         self._apps: dict[str, AppSites] = {}
         self._unknown: dict[str, float] = {}
+        self._hosts = KnownHosts()
         self._loads: dict[str, asyncio.Lock] = {}
         self._epoch: dict[str, int] = {}
         self._seq: int | None = None
         self._away = False
+        self._last_used = last_used
+        self._idle_seconds = idle_seconds
+        self._most_files = most_files
+        self._asked: dict[str, float] = {}
 
     def is_stale(self) -> bool:
         """Whether something changed since the log was read last."""
@@ -72,6 +94,7 @@ class SiteTable:
 
     async def find(self, app_id: str, label: str) -> LoadedSite | None:
         """None when there is no such site. Raises SiteUnavailable."""
+        self._asked[app_id] = time.monotonic()
         found = self.peek(app_id, label)
         if found is not None or self._is_unknown(app_id, label):
             return found
@@ -85,6 +108,22 @@ class SiteTable:
         finally:
             if not lock.locked():
                 self._loads.pop(app_id, None)
+
+    async def find_host(self, host: str) -> CustomHost | None:
+        """The site at a custom host, lower case and without port. Raises SiteUnavailable."""
+        while True:
+            found = self._hosts.get(host)
+            if found is not None or self._hosts.is_missing(host):
+                return found
+            epoch = self._hosts.epoch
+            try:
+                found = await asyncio.to_thread(self._reader.find_host, host)
+            except _AWAY as error:
+                log.error("the host %s cannot be looked up: %s", host, error)
+                raise SiteUnavailable(host) from error
+            if self._hosts.epoch == epoch:
+                self._hosts.put(host, found)
+                return found
 
     def _is_unknown(self, app_id: str, label: str) -> bool:
         now = time.monotonic()
@@ -139,6 +178,31 @@ class SiteTable:
                 self._away = True
             await asyncio.sleep(POLL_SECONDS)
 
+    async def keep_small(self) -> None:
+        """Forget what nobody asks for, until cancelled."""
+        while True:
+            await asyncio.sleep(min(SWEEP_SECONDS, self._idle_seconds))
+            self.sweep()
+
+    def sweep(self) -> None:
+        """One look. Nothing is forgotten while the database is away: it could not be read again."""
+        self._asked = {app_id: at for app_id, at in self._asked.items() if app_id in self._apps}
+        if self._away:
+            return
+        used = {app_id: max(self._asked.get(app_id, 0.0), self._last_used(app_id)) for app_id in self._apps}
+        size = {app_id: app.file_count for app_id, app in self._apps.items()}
+        total = sum(size.values())
+        oldest = time.monotonic() - self._idle_seconds
+        for app_id in sorted(used, key=used.__getitem__):
+            if used[app_id] >= oldest and total <= self._most_files:
+                break
+            if app_id in self._loads or (len(used) == 1 and used[app_id] >= oldest):
+                continue
+            total -= size[app_id]
+            self._epoch[app_id] = self._epoch.get(app_id, 0) + 1
+            del self._apps[app_id]
+            self._on_change(app_id)
+
     async def catch_up(self, *, only_if_stale: bool = False) -> None:
         """Take over all changes so far. Raises when the database is away; nothing is lost then."""
         async with self._catching_up:
@@ -163,12 +227,15 @@ class SiteTable:
         if changed.everything:
             await self._refresh_all()
         else:
+            if changed.apps:
+                self._hosts.forget(changed.apps)
             for app_id in changed.apps:
                 await self._refresh(app_id)
         self._seq = changed.seq
 
     async def _refresh_all(self) -> None:
         self._unknown.clear()
+        self._hosts.forget(None)
         for app_id in {*self._apps, *self._loads}:
             await self._refresh(app_id)
 

@@ -27,5 +27,13 @@ async def run_edge(
         site_domain=settings.site_domain or f"localhost:{edge_port}",
         memory_bytes=settings.edge_memory_bytes,
         drain_seconds=settings.drain_seconds,
+        trusted_proxies=settings.trusted_proxies,
+        country_header=settings.country_header,
+        country_database=settings.country_database,
+        access_logs=folder.access,
+        proxy_networks=settings.proxy_private_networks,
+        proxy_seconds=settings.proxy_timeout_seconds,
+        skew_releases=settings.skew_releases,
+        idle_app_seconds=settings.edge_idle_app_minutes * 60,
     )
     await serve(config, [sock], stop, ready=ready)

@@ -38,11 +38,25 @@ LOCATION = "PREAMP"
 """`x-edge-location`; CloudFront names the data centre."""
 FLUSH_SECONDS = 0.5
 FLUSH_LINES = 4096
+MOST_FIELDS = 4096
+"""Header values whose written form is remembered."""
 _CHUNK = 1 << 18
 _SPECIAL = re.compile(r"[^!$&*+\-./0-9:;=?@A-Z_a-z~%\[\]#]")
 _HOUR = "%Y-%m-%dT%H"
 
 log = logging.getLogger(__name__)
+
+
+class RepeatedLine:
+    """What is the same in every line of an answer that is sent again and again; made by `repeated`."""
+
+    __slots__ = ("_lines", "_turn", "key", "parts")
+
+    def __init__(self, key: tuple[str, str], parts: tuple[str, str, str, str, str, str]) -> None:
+        self.key = key
+        self.parts = parts
+        self._turn = -1
+        self._lines: list[str] = []
 
 
 class AccessLog:
@@ -57,6 +71,8 @@ class AccessLog:
         self._lines = 0
         self._full = asyncio.Event()
         self._clock = (-1, "", "")
+        self._turn = 0
+        self._fields: dict[bytes | None, str] = {None: "-"}
         self._failing = False
 
     def add(
@@ -99,10 +115,7 @@ class AccessLog:
         answer and request with their heads. `taken` and `first_byte`: seconds since the request came. `at`:
         when it was answered, epoch seconds; the default is this moment. Empty texts are written as `-`.
         """
-        second = int(time.time() if at is None else at)
-        if second != self._clock[0]:
-            self._clock = (second, *_moment(second))
-        _, hour, stamp = self._clock
+        hour, stamp = self._moment(time.time() if at is None else at)
         line = (
             f"{stamp},{LOCATION},{sent},{client},{method},{name},{_text(path)},{status},{_text(referer)},"
             f"{_text(user_agent)},{_text(query)},{_text(cookie)},{result},{request_id or '-'},{_text(host)},"
@@ -110,14 +123,91 @@ class AccessLog:
             f"{ssl_cipher or '-'},{result},{version},-,-,{port},{first_byte:.3f},{result},"
             f"{_text(content_type)},{_number(content_length)},{_number(range_start)},{_number(range_end)}\n"
         )
-        key = (app_id, hour, name)
-        lines = self._pending.get(key)
-        if lines is None:
-            self._pending[key] = [line]
-        else:
-            lines.append(line)
+        self._pending.setdefault((app_id, hour, name), []).append(line)
+        self._count()
+
+    def repeated(
+        self,
+        app_id: str,
+        name: str,
+        *,
+        host: str,
+        method: str,
+        path: str,
+        query: str,
+        status: int,
+        result: str,
+        sent: int,
+        content_type: str,
+        content_length: int | None,
+    ) -> RepeatedLine:
+        """For an answer that is prepared once and sent by `repeat`; the parameters are those of `add`."""
+        return RepeatedLine(
+            (app_id, name),
+            (
+                f",{LOCATION},{sent},",
+                f",{method},{name},{_text(path)},{status},",
+                f",{_text(query)},",
+                f",{result},-,{_text(host)},http,",
+                f",-,-,{result},HTTP/1.1,-,-,",
+                f",0.000,{result},{_text(content_type)},{_number(content_length)},-,-\n",
+            ),
+        )
+
+    def repeat(
+        self,
+        line: RepeatedLine,
+        *,
+        client: str,
+        port: int,
+        received: int,
+        referer: bytes | None,
+        user_agent: bytes | None,
+        cookie: bytes | None,
+        forwarded_for: bytes | None,
+    ) -> None:
+        """The answer was sent once more; a fraction of the cost of `add`. Fields are headers as received."""
+        hour, stamp = self._moment(time.time())
+        if line._turn != self._turn:  # noqa: SLF001 (the two classes are one)
+            app_id, name = line.key
+            line._turn = self._turn  # noqa: SLF001
+            line._lines = self._pending.setdefault((app_id, hour, name), [])  # noqa: SLF001
+        fields = self._fields
+        try:
+            told = (fields[referer], fields[user_agent], fields[cookie], fields[forwarded_for])
+        except KeyError:
+            told = self._remember(referer, user_agent, cookie, forwarded_for)
+        first, second, third, fourth, fifth, last = line.parts
+        line._lines.append(  # noqa: SLF001
+            f"{stamp}{first}{client}{second}{told[0]},{told[1]}{third}{told[2]}{fourth}"
+            f"{received},0.000,{told[3]}{fifth}{port}{last}"
+        )
+        self._count()
+
+    def _remember(
+        self, referer: bytes | None, user_agent: bytes | None, cookie: bytes | None, chain: bytes | None
+    ) -> tuple[str, str, str, str]:
+        if len(self._fields) > MOST_FIELDS:
+            self._fields = {None: "-"}
+        for value in (referer, user_agent, cookie, chain):
+            if value is not None:
+                self._fields[value] = _text(value.decode("latin-1"))
+        known = self._fields
+        return known[referer], known[user_agent], known[cookie], known[chain]
+
+    def _moment(self, at: float) -> tuple[str, str]:
+        second = int(at)
+        clock = self._clock
+        if second != clock[0]:
+            hour, stamp = _moment(second)
+            if hour != clock[1]:
+                self._turn += 1  # lines go to another file from now on
+            clock = self._clock = (second, hour, stamp)
+        return clock[1], clock[2]
+
+    def _count(self) -> None:
         self._lines += 1
-        if self._lines >= FLUSH_LINES:
+        if self._lines == FLUSH_LINES:
             self._full.set()
 
     async def keep_flushing(self) -> None:
@@ -141,6 +231,7 @@ class AccessLog:
 
     def _take(self) -> dict[tuple[str, str, str], list[str]]:
         pending, self._pending = self._pending, {}
+        self._turn += 1
         self._lines = 0
         self._full.clear()
         return pending

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 from preamp.model.apps import AppConfig
 from preamp.model.branches import BranchConfig
 from preamp.model.domains import wildcard_of
+from preamp.model.hosting import AppHosting, BranchHosting
 from preamp.model.releases import Body
 from preamp.store import documents
 from preamp.store.tables import apps, branches, releases, subdomains
@@ -28,6 +29,8 @@ class Site:
     label: str
     app: AppConfig
     branch: BranchConfig
+    app_hosting: AppHosting
+    branch_hosting: BranchHosting
     release_id: str | None
     """None until the first successful job."""
     job: int | None
@@ -40,6 +43,7 @@ def sites_of_app(conn: Connection, app_id: str) -> Mapping[str, Site]:
         select(
             branches,
             apps.c.config.label("app_config"),
+            apps.c.hosting.label("app_hosting"),
             releases.c.manifest_blob,
             releases.c.manifest_size,
         )
@@ -87,6 +91,8 @@ def _site(row: RowMapping) -> Site:
         label=row["label"],
         app=documents.decode(row["app_config"], AppConfig),
         branch=documents.decode(row["config"], BranchConfig),
+        app_hosting=documents.decode(row["app_hosting"], AppHosting),
+        branch_hosting=documents.decode(row["hosting"], BranchHosting),
         release_id=row["active_release"],
         job=row["active_job"],
         manifest=Body(blob=blob, size=row["manifest_size"]) if blob else None,

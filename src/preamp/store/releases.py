@@ -37,6 +37,17 @@ def get_release_of_job(conn: Connection, branch_id: int, job: int) -> Release | 
     return _release(row) if row else None
 
 
+def releases_before(conn: Connection, branch_id: int, *, job: int, limit: int) -> list[Release]:
+    """The releases of earlier jobs, newest first."""
+    rows = conn.execute(
+        select(releases)
+        .where(releases.c.branch_id == branch_id, releases.c.job < job)
+        .order_by(releases.c.job.desc())
+        .limit(limit)
+    ).mappings()
+    return [_release(row) for row in rows]
+
+
 def delete_release_of_job(conn: Connection, branch_id: int, job: int) -> None:
     conn.execute(delete(releases).where(releases.c.branch_id == branch_id, releases.c.job == job))
 

@@ -44,6 +44,9 @@ apps = Table(
     Column("tags", Text, nullable=False),
     # For private repositories; sealed, and never given back to a client.
     Column("access_token_sealed", LargeBinary),
+    # What Amplify's API has no member for: `model.hosting`.
+    Column("hosting", Text, nullable=False, server_default="{}"),
+    Column("ssh_key_sealed", LargeBinary),
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
     Index("apps_by_scope", "account", "region", "seq"),
@@ -61,6 +64,7 @@ branches = Table(
     Column("tags", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
+    Column("hosting", Text, nullable=False, server_default="{}"),
     Column("last_job", Integer, nullable=False, server_default="0"),
     Column("job_count", Integer, nullable=False, server_default="0"),
     Column("active_job", Integer),

@@ -21,7 +21,7 @@ _BOUNDARY = re.compile(rb"(?:boundary=|--)[0-9a-f]{32}")
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory):
     world = World(tmp_path_factory.mktemp("golden"))
-    with running_edge(world, country_header="X-Country") as running:
+    with running_edge(world, country_header="X-Country", trusted_proxies=("127.0.0.1",)) as running:
         yield running
 
 

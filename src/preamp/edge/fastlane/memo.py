@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Hashable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from preamp.edge.answer import Answer
+from preamp.store.access_logs import RepeatedLine
 
 OVERHEAD = 1024
 """Bytes that an entry costs besides the answer's, roughly: its key, the Date line."""
@@ -19,19 +21,23 @@ class Prepared:
     The lines that change with the time (Date) are exchanged when they have: once a second at most.
     """
 
-    __slots__ = ("_bytes", "_lines", "_rest", "_start")
+    __slots__ = ("_bytes", "_lines", "_rest", "_start", "line", "used_at")
 
-    def __init__(self, start: bytes, rest: bytes) -> None:
+    def __init__(self, start: bytes, rest: bytes, line: RepeatedLine | None = None) -> None:
+        self.line = line
+        """For the access log."""
+        self.used_at = time.monotonic()
+        """When it was sent last, to about a second."""
         self._start = start
         self._lines: bytes | None = None
         self._bytes = start + rest
         self._rest = len(start)
 
     @classmethod
-    def of(cls, answer: Answer, body: bytes) -> Prepared:
+    def of(cls, answer: Answer, body: bytes, line: RepeatedLine | None = None) -> Prepared:
         """The same bytes that uvicorn makes of the answer."""
         lines = [part for name, value in answer.headers for part in (name, b": ", value, b"\r\n")]
-        return cls(STATUS_LINE[answer.status], b"".join([*lines, b"\r\n", body]))
+        return cls(STATUS_LINE[answer.status], b"".join([*lines, b"\r\n", body]), line)
 
     def with_lines(self, lines: bytes) -> bytes:
         """The answer with `lines` after its status line."""
@@ -40,6 +46,7 @@ class Prepared:
             self._bytes = b"".join((self._start, lines, rest))
             self._rest = len(self._start) + len(lines)
             self._lines = lines
+            self.used_at = time.monotonic()
         return self._bytes
 
     @property
@@ -76,6 +83,10 @@ class Memo:
         self.size += size
         while self.size > self.limit:
             self._remove(next(iter(self._entries)))
+
+    def last_used(self, owner: str) -> float:
+        """When an answer of the app was sent last, on the monotonic clock; 0 when it has none."""
+        return max((self._entries[key][0].used_at for key in self._keys.get(owner, ())), default=0.0)
 
     def drop(self, owner: str) -> None:
         """Forget all answers of an app."""

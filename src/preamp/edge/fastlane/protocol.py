@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from preamp.edge.accesslog import RECEIVED
 from preamp.edge.app import MEMO_KEY
 from preamp.edge.encodings import preference
 from preamp.edge.fastlane.memo import Memo, Prepared
+from preamp.edge.proxy.tunnel import Tunnel
+from preamp.edge.proxy.visitor import CONNECTION
+from preamp.edge.upstream.connection import UpstreamConnection
+from preamp.edge.visitors import Trust
+from preamp.store.access_logs import AccessLog
 
 IDLE_SECONDS = 75.0
 """How long a connection may rest between two requests."""
@@ -27,27 +33,49 @@ LONGEST_TAG_LIST = 128
 MOST_ENCODINGS = 1024
 
 # Headers that change an answer in a way the memo's key does not tell, or that come with a body.
-_SLOW = frozenset(
-    {
-        b"authorization",
-        b"content-length",
-        b"expect",
-        b"if-match",
-        b"if-modified-since",
-        b"if-range",
-        b"if-unmodified-since",
-        b"range",
-        b"transfer-encoding",
-        b"upgrade",
-    }
+_SLOW = (
+    b"authorization",
+    b"content-length",
+    b"expect",
+    b"if-match",
+    b"if-modified-since",
+    b"if-range",
+    b"if-unmodified-since",
+    b"range",
+    b"transfer-encoding",
+    b"upgrade",
+    b"x-amplify-dpl",
 )
+# The others that matter, by their place in the list that `_look` fills.
+_TAKEN = (
+    b"host",
+    b"accept-encoding",
+    b"if-none-match",
+    b"connection",
+    b"x-forwarded-proto",
+    b"cookie",
+    b"referer",
+    b"user-agent",
+    b"x-forwarded-for",
+)
+_PLACES = {name: place for place, name in enumerate(_TAKEN)} | dict.fromkeys(_SLOW, -1)
+_NOTHING: list[bytes | None] = [None] * len(_TAKEN)
 
 
 class Lane:
     """What the connections of one process share."""
 
-    def __init__(self, memo: Memo, is_stale: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        memo: Memo,
+        is_stale: Callable[[], bool],
+        *,
+        trust: Trust | None = None,
+        access_log: AccessLog | None = None,
+    ) -> None:
         self.memo = memo
+        self.trust = trust or Trust()
+        self.access_log = access_log
         self.is_stale = is_stale
         """Whether hosting changed and the memo may be wrong; the application then looks first."""
         self._encodings: dict[bytes, tuple[str, ...]] = {}
@@ -84,6 +112,12 @@ class EdgeProtocol(HttpToolsProtocol):
         self._head_size = 0
         self._active_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._received = 0
+        self._peer = ("-", 0)
+        self._peer_is_trusted = False
+        self._seen = _NOTHING
+        self._upgrading = False
+        self._rest = b""
 
     # One timer for each connection that is moved lazily: setting one for each request would cost more
     # than the answer.
@@ -92,6 +126,9 @@ class EdgeProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._active_at = self.loop.time()
         self._timer = self.loop.call_later(HEAD_SECONDS, self._check_idle)
+        if self.client is not None:
+            self._peer = self.client
+            self._peer_is_trusted = self.lane.trust.trusts(self.client[0])
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
@@ -117,6 +154,12 @@ class EdgeProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def data_received(self, data: bytes) -> None:
+        if self._upgrading:
+            self._rest += data
+            if len(self._rest) > MOST_HEAD:
+                self.transport.pause_reading()
+            return
+        self._received += len(data)
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > MOST_HEAD:
@@ -127,9 +170,11 @@ class EdgeProtocol(HttpToolsProtocol):
             self._active_at = self.loop.time()
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Not supported, so the request was answered as if it had not asked; what follows its head
-            # may be another protocol already.
+        except httptools.HttpParserUpgrade as upgrade:
+            # What follows the head may be another protocol already. Unless the application answers with
+            # a tunnel, the request is answered as if it had not asked, and the connection closed.
+            self._upgrading = True
+            self._rest = data[upgrade.args[0] :]
             self.cycle.keep_alive = False
         except httptools.HttpParserError:
             self._refuse(400, "Bad Request")
@@ -167,13 +212,18 @@ class EdgeProtocol(HttpToolsProtocol):
             if found is not None and not self.flow.write_paused and not self.transport.is_closing():
                 self._answered = True
                 self._write(found)
+                self._received = 0
                 return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(headers)
+        scope = cast("dict[str, Any]", self.scope)
         if key is not None:
-            self.scope[MEMO_KEY] = key  # type: ignore[literal-required]
+            scope[MEMO_KEY] = key
+        scope[CONNECTION] = self
+        scope[RECEIVED] = self._received
+        self._received = 0
         super().on_headers_complete()
 
     def _key(self) -> Hashable | None:
@@ -181,31 +231,71 @@ class EdgeProtocol(HttpToolsProtocol):
         method = self.parser.get_method()
         if (method != b"GET" and method != b"HEAD") or self.parser.get_http_version() != "1.1":
             return None
-        host = encodings = tags = None
+        seen = self._seen = _NOTHING.copy()
+        places = _PLACES
         for name, value in self.headers:
-            if name == b"host":
-                if host is not None:
-                    return None
-                host = value
-            elif name == b"accept-encoding":
-                if encodings is not None:
-                    return None
-                encodings = value
-            elif name == b"if-none-match":
-                if tags is not None or len(value) > LONGEST_TAG_LIST:
-                    return None
-                tags = value
-            elif name in _SLOW or (name == b"connection" and value.lower() != b"keep-alive"):
+            place = places.get(name)
+            if place is None:
+                continue
+            if place < 0 or seen[place] is not None:
                 return None
-        if host is None or self.url[:1] != b"/":
+            seen[place] = value
+        host, encodings, tags, connection, proto, cookie, *_ = seen
+        if connection is not None and connection.lower() != b"keep-alive":
             return None
+        if host is None or self.url[:1] != b"/" or (tags is not None and len(tags) > LONGEST_TAG_LIST):
+            return None
+        deployment = None
+        if cookie is not None and b"_dpl=" in cookie:
+            if cookie.count(b"_dpl=") > 1:
+                return None
+            place = cookie.index(b"_dpl=")
+            deployment = cookie[
+                cookie.rfind(b";", 0, place) + 1 : cookie.find(b";", place) % (len(cookie) + 1)
+            ]
         chosen = self._NO_ENCODING[0] if encodings is None else self.lane.encoding_class(encodings)
-        return (method, host, self.url, chosen, tags)
+        return (method, host, self.url, chosen, tags, proto, deployment)
 
     def _write(self, found: Prepared) -> None:
         lines = self.lane.default_lines(self.server_state.default_headers)
         self.server_state.total_requests += 1
         self.transport.write(found.with_lines(lines))
+        if found.line is not None and self.lane.access_log is not None:
+            *_, cookie, referer, user_agent, chain = self._seen
+            client = self._peer[0]
+            if chain is not None and self._peer_is_trusted:
+                client = self.lane.trust.address(client, chain.decode("latin-1"))
+            self.lane.access_log.repeat(
+                found.line,
+                client=client,
+                port=self._peer[1],
+                received=self._received,
+                referer=referer,
+                user_agent=user_agent,
+                cookie=cookie,
+                forwarded_for=chain,
+            )
+
+    def cut(self) -> None:
+        """Close in the middle of an answer."""
+        self.transport.abort()
+
+    async def tunnel(self, headers: list[tuple[bytes, bytes]], upstream: UpstreamConnection) -> None:
+        """Answer 101 and pass bytes both ways from now on."""
+        if self.transport.is_closing():
+            return
+        lines = self.lane.default_lines(self.server_state.default_headers)
+        named = [part for name, value in headers for part in (name, b": ", value, b"\r\n")]
+        self.transport.write(b"".join([STATUS_LINE[101], lines, *named, b"\r\n", upstream.rest]))
+        self.cycle.response_started = self.cycle.response_complete = True
+        self.transport.resume_reading()
+        tunnel = Tunnel(
+            self.transport, upstream.transport, on_visitor_lost=lambda: self.connection_lost(None)
+        )
+        if self._rest:
+            upstream.transport.write(self._rest)
+            self._rest = b""
+        await tunnel.closed
 
     def on_body(self, body: bytes) -> None:
         if not self._answered:

@@ -1,4 +1,4 @@
-"""Basic authentication (behaviour reference 7.5)."""
+"""Who may visit: lists of addresses, then basic authentication (behaviour reference 7.5)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ import hmac
 from preamp.edge.outcome import Message, Outcome
 from preamp.edge.request import Request
 from preamp.edge.site import LoadedSite
+
+
+def addresses(request: Request, site: LoadedSite) -> Outcome | None:
+    """403 for visitors that the lists of the app or the branch keep out."""
+    if site.guard.admits(request.address):
+        return None
+    return Message(status=403, text="403 Forbidden: this site does not serve your address.\n")
 
 
 def basic_auth(request: Request, site: LoadedSite) -> Outcome | None:

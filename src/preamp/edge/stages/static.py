@@ -11,7 +11,10 @@ from preamp.edge.site import LoadedSite
 
 
 def static_files(request: Request, site: LoadedSite) -> Outcome | None:
-    """The file of the path; a folder without its slash is redirected, keeping the query."""
+    """The file of the path; a folder without its slash is redirected, keeping the query.
+
+    With skew protection, an asset that only an earlier release has is served from that.
+    """
     assert site.content is not None  # the welcome stage comes before
     found = site.content.find(request.decoded_path)
     if isinstance(found, Hit):
@@ -19,6 +22,11 @@ def static_files(request: Request, site: LoadedSite) -> Outcome | None:
     if isinstance(found, Folder) and not _answered_by_rule(request, site):
         query = f"?{request.query}" if request.query else ""
         return Redirect(status=301, location=as_location(f"{request.path}/{query}"))
+    # A page that was loaded long ago, or whose cookie a newer tab has replaced, asks for its old files.
+    for release in site.earlier:
+        old = release.asset(request.decoded_path)
+        if old is not None:
+            return Serve(path=old.path, file=old.file, earlier=release)
     return None
 
 

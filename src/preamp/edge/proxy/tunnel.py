@@ -1,0 +1,83 @@
+"""Bytes both ways between a visitor and an upstream, once both speak WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+IDLE_SECONDS = 600.0
+"""A tunnel in which nothing moves for so long is closed, as CloudFront does."""
+
+
+class _Side(asyncio.Protocol):
+    """Reads one side and writes to the other; a slow reader stops the other side's sending."""
+
+    def __init__(
+        self, tunnel: Tunnel, own: asyncio.Transport, other: asyncio.Transport, on_lost: Callable[[], None]
+    ) -> None:
+        self._tunnel = tunnel
+        self._own = own
+        self._other = other
+        self._on_lost = on_lost
+
+    def data_received(self, data: bytes) -> None:
+        self._tunnel.moved()
+        self._other.write(data)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        if not self._other.is_closing():
+            self._other.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self._other.is_closing():
+            self._other.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._other.close()  # after what is still to be written
+        self._on_lost()
+        self._tunnel.side_lost()
+
+
+class Tunnel:
+    """`on_visitor_lost` is called when the visitor's connection has ended."""
+
+    def __init__(
+        self,
+        visitor: asyncio.Transport,
+        upstream: asyncio.Transport,
+        *,
+        on_visitor_lost: Callable[[], None],
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._idle_seconds = idle_seconds
+        self._transports = (visitor, upstream)
+        self._sides = 2
+        self._moved_at = self._loop.time()
+        self._timer = self._loop.call_later(idle_seconds, self._look)
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        visitor.set_protocol(_Side(self, visitor, upstream, on_visitor_lost))
+        upstream.set_protocol(_Side(self, upstream, visitor, lambda: None))
+        for transport in self._transports:
+            transport.resume_reading()
+
+    def moved(self) -> None:
+        self._moved_at = self._loop.time()
+
+    def side_lost(self) -> None:
+        self._sides -= 1
+        if self._sides == 0:
+            self._timer.cancel()
+            if not self.closed.done():
+                self.closed.set_result(None)
+
+    def _look(self) -> None:
+        wait = self._moved_at + self._idle_seconds - self._loop.time()
+        if wait > 0:
+            self._timer = self._loop.call_later(wait, self._look)
+            return
+        for transport in self._transports:
+            transport.close()
