@@ -176,6 +176,12 @@ class Settings(BaseSettings):
         le=100_000,
         description="Jobs of one account and region that run at once, over all workers.",
     )
+    control_processes: int = Field(
+        default_factory=lambda: max(1, min(2, (os.cpu_count() or 1) // 2)),
+        ge=1,
+        le=256,
+        description="Processes that share the control port.",
+    )
     edge_processes: int = Field(
         default_factory=lambda: max(1, min(2, os.cpu_count() or 1)),
         ge=1,
@@ -187,6 +193,21 @@ class Settings(BaseSettings):
         ge=5,
         le=120,
         description="Time limit of a build; an app's or branch's variable `_BUILD_TIMEOUT` wins.",
+    )
+    build_memory_bytes: int | None = Field(
+        default=None,
+        ge=64 * MIB,
+        description="Most memory of a build, files of a workspace in memory included; unset: what the app's "
+        "compute type has.",
+    )
+    build_disk_bytes: int | None = Field(
+        default=None,
+        ge=64 * MIB,
+        description="Most disk space of a build's workspace; unset: what the app's compute type has.",
+    )
+    screenshots: bool = Field(
+        default=True,
+        description="Whether a picture of the page is taken after a successful job, where Chromium is.",
     )
     drain_seconds: float = Field(
         default=10.0,
@@ -212,27 +233,6 @@ class Settings(BaseSettings):
         ge=0,
         description="Bound of the prepared answers that each edge process keeps in memory.",
     )
-    access_log_days: int = Field(
-        default=30, ge=1, description="Days after which an hour of the access logs is deleted."
-    )
-    allow_private_sources: bool = Field(
-        default=True,
-        description="Whether a deployment's `sourceUrl` may lead to loopback and private addresses, such as "
-        "a build server's. Link-local addresses, where clouds keep their metadata, never may.",
-    )
-    s3_endpoint: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^/]+/?$",
-        description="URL of the S3 service that `s3://` sources are read from; unset: Amazon's own, when "
-        "there are keys. Without keys it is asked without a signature.",
-    )
-    s3_region: str = Field(
-        default="us-east-1", pattern=r"^[a-z0-9-]{1,32}$", description="Region of that S3 service."
-    )
-    s3_access_key_id: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Access key for `s3://` sources. AWS's own variables and files are not looked at.",
     edge_idle_app_minutes: int = Field(
         default=60,
         ge=1,
@@ -272,6 +272,27 @@ class Settings(BaseSettings):
         le=100,
         description="Earlier releases of a branch with skew protection whose assets stay reachable.",
     )
+    access_log_days: int = Field(
+        default=30, ge=1, description="Days after which an hour of the access logs is deleted."
+    )
+    allow_private_sources: bool = Field(
+        default=True,
+        description="Whether a deployment's `sourceUrl` may lead to loopback and private addresses, such as "
+        "a build server's. Link-local addresses, where clouds keep their metadata, never may.",
+    )
+    s3_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+/?$",
+        description="URL of the S3 service that `s3://` sources are read from; unset: Amazon's own, when "
+        "there are keys. Without keys it is asked without a signature.",
+    )
+    s3_region: str = Field(
+        default="us-east-1", pattern=r"^[a-z0-9-]{1,32}$", description="Region of that S3 service."
+    )
+    s3_access_key_id: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Access key for `s3://` sources. AWS's own variables and files are not looked at.",
     )
     s3_secret_access_key: str | None = Field(
         default=None, min_length=1, repr=False, description="Its secret."

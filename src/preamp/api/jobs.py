@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
 from preamp.api import shapes
 from preamp.api.find import find_branch, find_job
 from preamp.api.pages import page_of
@@ -10,13 +14,14 @@ from preamp.engine.accept import accept_job
 from preamp.engine.stop import delete_job as remove_job
 from preamp.engine.stop import stop_job as request_stop
 from preamp.model.apps import App
+from preamp.model.artifacts import Artifact, ArtifactKind
 from preamp.model.branches import Branch
 from preamp.model.caller import Caller
 from preamp.model.errors import BadRequest
-from preamp.model.ids import job_arn
+from preamp.model.ids import branch_arn, padded
 from preamp.model.jobs import Attempt, Commit, Job, JobType, Step, StepName
 from preamp.model.times import now_ms
-from preamp.store import jobs, releases, steps
+from preamp.store import artifacts, jobs, releases, steps
 
 HEAD = "HEAD"
 
@@ -65,14 +70,11 @@ def get_job(services: Services, caller: Caller, request: shapes.GetJobRequest) -
         app, branch = find_branch(conn, caller, request.app_id, request.branch_name)
         job = find_job(conn, branch, request.job_id)
         rows = steps.list_steps(conn, branch.branch_id, job.number)
-        released = releases.get_release_of_job(conn, branch.branch_id, job.number) is not None
+        left = _left(conn, branch, job)
     return shapes.GetJobResult(
         job=shapes.Job(
             summary=present_summary(app, branch, job),
-            steps=tuple(
-                _present_step(services, caller, job, attempt, step, released=released)
-                for attempt, step in rows
-            ),
+            steps=tuple(_present_step(services, caller, job, attempt, step, left) for attempt, step in rows),
         )
     )
 
@@ -90,9 +92,8 @@ def list_jobs(services: Services, caller: Caller, request: shapes.ListJobsReques
         app, branch = find_branch(conn, caller, request.app_id, request.branch_name)
         rows = jobs.page_jobs(conn, branch.branch_id, before=page.after, limit=page.limit + 1)
     found, token = page.cut([(job.number, job) for job in rows])
-    return shapes.ListJobsResult(
-        job_summaries=tuple(present_summary(app, branch, job) for job in found), next_token=token
-    )
+    arn = _arn_of(app, branch)
+    return shapes.ListJobsResult(job_summaries=tuple(_summary(arn, job) for job in found), next_token=token)
 
 
 def stop_job(services: Services, caller: Caller, request: shapes.StopJobRequest) -> shapes.StopJobResult:
@@ -115,15 +116,20 @@ def delete_job(
 
 
 def present_summary(app: App, branch: Branch, job: Job) -> shapes.JobSummary:
+    return _summary(_arn_of(app, branch), job)
+
+
+def _arn_of(app: App, branch: Branch) -> str:
+    return branch_arn(
+        account=app.scope.account, region=app.scope.region, app_id=app.app_id, branch=branch.name
+    )
+
+
+def _summary(arn: str, job: Job) -> shapes.JobSummary:
+    """`arn`: the branch's, the same for a whole page."""
     commit = job.commit
     return shapes.JobSummary(
-        job_arn=job_arn(
-            account=app.scope.account,
-            region=app.scope.region,
-            app_id=app.app_id,
-            branch=branch.name,
-            number=job.number,
-        ),
+        job_arn=f"{arn}/jobs/{padded(job.number)}",
         job_id=str(job.number),
         commit_id=commit.commit_id if commit else "",
         commit_message=(commit.message or "") if commit else "",
@@ -137,21 +143,48 @@ def present_summary(app: App, branch: Branch, job: Job) -> shapes.JobSummary:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Left:
+    """What a job left behind, beside its logs."""
+
+    released: bool
+    tests: tuple[Artifact, ...]
+    screenshot: Artifact | None
+
+
+def _left(conn: Connection, branch: Branch, job: Job) -> _Left:
+    key = branch.branch_id, job.number
+    return _Left(
+        released=releases.get_release_of_job(conn, *key) is not None,
+        tests=tuple(artifacts.list_tests(conn, *key)),
+        screenshot=artifacts.screenshots_of(conn, [key]).get(key),
+    )
+
+
 def _present_step(
-    services: Services, caller: Caller, job: Job, attempt: int, step: Step, *, released: bool
+    services: Services, caller: Caller, job: Job, attempt: int, step: Step, left: _Left
 ) -> shapes.Step:
     which = Attempt(branch_id=job.branch_id, number=job.number, attempt=attempt)
-    has_artifacts = released and step.name is StepName.BUILD
+    base, key = caller.endpoint, (job.branch_id, job.number)
+    links = services.links
+    has_tests = step.name is StepName.TEST and left.tests
+    report = next((item for item in left.tests if item.kind is ArtifactKind.TEST_CONFIG), None)
+    picture = left.screenshot if step.name is StepName.VERIFY else None
     return shapes.Step(
         step_name=step.name,
         start_time=step.started_ms,
         status=step.status,
         # The model requires it; of a step that runs, the time so far is none.
         end_time=step.ended_ms or step.started_ms,
-        log_url=services.links.log(caller.endpoint, which, step.name),
+        log_url=links.log(base, which, step.name),
         artifacts_url=(
-            services.links.artifacts(caller.endpoint, job.branch_id, job.number) if has_artifacts else None
+            links.artifacts(base, *key) if left.released and step.name is StepName.BUILD else None
         ),
+        test_artifacts_url=links.test_artifacts(base, *key) if has_tests else None,
+        test_config_url=links.test_artifact(base, *key, report.ordinal) if has_tests and report else None,
+        screenshots={picture.file_name: links.test_artifact(base, *key, picture.ordinal)}
+        if picture
+        else None,
         status_reason=step.status_reason,
         context=step.context,
     )

@@ -25,6 +25,9 @@ class Links(Protocol):
     def artifacts(self, base: str, branch_id: int, number: int) -> str:
         """GET: a zip of the job's output."""
 
+    def test_artifacts(self, base: str, branch_id: int, number: int) -> str:
+        """GET: a zip of what the job's test step left."""
+
     def test_artifact(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
         """GET: a file that the job's test step left."""
 

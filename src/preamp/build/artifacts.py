@@ -27,6 +27,8 @@ class Collected:
     output: Path
     file_count: int
     total_bytes: int
+    files: tuple[str, ...]
+    """Relative to `output`, sorted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,9 +41,15 @@ class _Entry:
 
 
 def collect(
-    rule: ArtifactRule, *, root: Path, workspace: Path, output: Path, warn: Callable[[str], None]
+    rule: ArtifactRule,
+    *,
+    root: Path,
+    workspace: Path,
+    output: Path,
+    warn: Callable[[str], None],
+    copy: bool = False,
 ) -> Collected:
-    """Move the selected files below `root`/baseDirectory to the new folder `output`.
+    """Move (or copy) the selected files below `root`/baseDirectory to the new folder `output`.
 
     root: the folder that `baseDirectory` is relative to. workspace: nothing outside of it is ever
     touched. Links that stay below the base folder become copies; others are left out with a warning.
@@ -69,7 +77,7 @@ def collect(
         if target.parent not in made:
             target.parent.mkdir(parents=True, exist_ok=True)
             made.add(target.parent)
-        if entry.link:
+        if entry.link or copy:
             shutil.copyfile(entry.source, target, follow_symlinks=False)
         else:
             entry.source.rename(target)
@@ -79,7 +87,7 @@ def collect(
         raise BuildFailed(
             f"No artifacts: nothing below {_shown(rule)} matches `artifacts.files` ({', '.join(rule.files)})"
         )
-    return Collected(output=output, file_count=count, total_bytes=total)
+    return Collected(output=output, file_count=count, total_bytes=total, files=tuple(sorted(taken)))
 
 
 def find_base(rule: ArtifactRule, *, root: Path, workspace: Path) -> Path:

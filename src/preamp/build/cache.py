@@ -34,8 +34,15 @@ class Cache:
     """The cache of one build. `paths` as in the spec, `root` what they are relative to, below `src`."""
 
     archive: Path
+    fallback: Path | None
+    """Read when there is no `archive`, never written."""
     paths: tuple[str, ...]
     root: str
+
+    @property
+    def has_modules(self) -> bool:
+        """Whether it holds node_modules, so that `npm ci` may keep it."""
+        return any("node_modules" in path and not path.startswith("!") for path in self.paths)
 
     def relative(self, pattern: str) -> str | None:
         """Relative to the workspace; `None` when it lies outside."""
@@ -51,27 +58,53 @@ def _inside(path: str) -> str | None:
 
 
 def cache_of(
-    folder: Path, *, app_id: str, branch: str, paths: Sequence[str], root: str, inside: str
+    folder: Path,
+    *,
+    app_id: str,
+    branch: str,
+    fallback_branch: str | None = None,
+    paths: Sequence[str],
+    root: str,
+    inside: str,
 ) -> Cache:
     """The cache that belongs to this list of paths; another list starts cold."""
     facts = "\0".join(["1", platform.machine(), inside, root, *paths])
     key = hashlib.sha256(facts.encode()).hexdigest()[:32]
-    owner = hashlib.sha256(branch.encode()).hexdigest()[:32]
-    return Cache(archive=folder / app_id / owner / f"{key}.tar.zst", paths=tuple(paths), root=root)
+    name = f"{key}.tar.zst"
+    fallback = branch_folder(folder, app_id, fallback_branch) / name if fallback_branch else None
+    return Cache(
+        archive=branch_folder(folder, app_id, branch) / name, fallback=fallback, paths=tuple(paths), root=root
+    )
+
+
+def branch_folder(folder: Path, app_id: str, branch: str) -> Path:
+    """Where a branch's archives are; a name of any form makes a folder's name."""
+    return folder / app_id / hashlib.sha256(branch.encode()).hexdigest()[:32]
 
 
 async def restore(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: int, log: BuildLog) -> None:
     """Unpack into the workspace. Whatever is wrong with the archive, the build goes on without it."""
     log.info("# Retrieving cache...")
+    archive = cache.archive
+    if cache.fallback is not None and not archive.exists() and cache.fallback.exists():
+        archive = cache.fallback
+        log.info("# This branch has no cache yet: it begins with that of the production branch")
     try:
-        source = cache.archive.open("rb")
+        source = archive.open("rb")
     except FileNotFoundError:
         log.info("# No cache found: this build starts cold")
         return
     with source:
         size = os.fstat(source.fileno()).st_size
         log.info(f"# Extracting cache... ({_mb(size)})")
-        tar = ("tar", "--extract", "--file=-", "--no-same-owner", "--delay-directory-restore")
+        tar = (
+            "tar",
+            "--extract",
+            "--preserve-permissions",
+            "--file=-",
+            "--no-same-owner",
+            "--delay-directory-restore",
+        )
         read, write = os.pipe2(os.O_CLOEXEC)
         try:
             unpacker = subprocess.Popen(  # noqa: ASYNC220 - returns once executed
@@ -91,8 +124,9 @@ async def restore(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot:
                 unpacker.kill()
                 unpacker.wait()
     if code:
-        log.warning("! The cache is damaged: it is removed, and this build starts cold")
-        cache.archive.unlink(missing_ok=True)
+        log.warning("! The cache is damaged or does not fit: this build starts cold")
+        if archive == cache.archive:
+            archive.unlink(missing_ok=True)
         for pattern in cache.paths:
             await _forget(cache, pattern, workspace)
         return
@@ -159,7 +193,7 @@ def clear(folder: Path, app_id: str, branch: str | None = None) -> int:
     """Remove the caches of an app or of one branch; the bytes that were freed."""
     place = folder / app_id
     if branch is not None:
-        place /= hashlib.sha256(branch.encode()).hexdigest()[:32]
+        place = branch_folder(folder, app_id, branch)
     freed = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(place)

@@ -1,4 +1,4 @@
-"""The variables a build sees: spec < app < branch < reserved. Nothing of Preamp's own environment.
+"""The variables a build sees: spec < app < branch < secrets < reserved. Nothing of Preamp's own environment.
 
 Table of the reserved ones: behaviour reference, section 5.4.
 """
@@ -33,6 +33,8 @@ class Places:
     """The `bin` folder of the Node version to use; `None`: the machine's own, or none."""
     nodes: PurePosixPath | None = None
     """The folder of all fetched Node versions, for `nvm`."""
+    path: tuple[str, ...] | None = None
+    """Where a custom image keeps its programs; `None`: the machine's own folders."""
 
     @property
     def home(self) -> PurePosixPath:
@@ -121,23 +123,26 @@ def build_environment(
         "AWS_CLONE_URL": clone_url,
         "AWS_COMMIT_ID": request.commit_id or "HEAD",
         "AWS_JOB_ID": request.job.job_id,
-        "CODEBUILD_SRC_DIR": str(places.source),
-        "CODEBUILD_RESOLVED_SOURCE_VERSION": commit.commit_id,
         # What the edge takes as `dpl` (behaviour reference, section 7.7): unique in the branch.
         "AWS_AMPLIFY_DEPLOYMENT_ID": request.job.job_id,
+        "CODEBUILD_SRC_DIR": str(places.source),
+        "CODEBUILD_RESOLVED_SOURCE_VERSION": commit.commit_id,
         "PREAMP": "true",
     }
     if request.secrets:
         reserved["secrets"] = json.dumps(dict(request.secrets))
+    secret = {name: request.secrets[name] for name in request.secret_variables & request.secrets.keys()}
     machine = passed_on(request.pass_environment, os.environ)
     user = {name: value for name, value in user_variables(request).items() if not name.startswith("AWS")}
-    return {**base, **machine, **spec_variables, **user, **reserved}
+    return {**base, **machine, **spec_variables, **user, **secret, **reserved}
 
 
 def _path(places: Places) -> str:
     home = places.home
     own = [str(home / ".preamp/bin"), str(home / ".npm-global/bin"), str(home / ".local/bin")]
     node = [str(places.node)] if places.node else []
+    if places.path is not None:
+        return ":".join([*own, *node, *places.path])
     system = SYSTEM_PATH.split(":")
     # tools the machine keeps in other places that a build may read
     more = [

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from preamp.build.request import Checked
+from preamp.model.jobs import Commit
+
 
 class BuildError(Exception):
     """A build ended without output; the text says what, where and what to do."""
+
+    logged = False
+    """Whether the step's log says it already."""
+
+    def conceal(self, mask: Callable[[str], str]) -> None:
+        """Replace secrets in the text: git and tools quote what they were given."""
+        self.args = tuple(mask(str(item)) for item in self.args)
 
 
 class SourceError(BuildError):
@@ -42,6 +54,28 @@ class BuildFailed(BuildError):
         self.command = command
         self.exit_code = exit_code
         self.last_lines = last_lines
+
+
+class FailedTests(BuildFailed):
+    """A command of the test phases failed. What they left is kept all the same."""
+
+    def __init__(self, error: BuildFailed, checked: Checked | None) -> None:
+        super().__init__(
+            error.message,
+            phase=error.phase,
+            command=error.command,
+            exit_code=error.exit_code,
+            last_lines=error.last_lines,
+        )
+        self.checked = checked
+
+
+class BuildSkipped(Exception):
+    """There is nothing to build; the text says why. What is served stays as it is."""
+
+    def __init__(self, reason: str, commit: Commit) -> None:
+        super().__init__(reason)
+        self.commit = commit
 
 
 class BuildTimeout(BuildError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -49,7 +48,7 @@ class Remote:
     """What may be shown and stored."""
     local: bool
     """A path or file URL."""
-    config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    config: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Configuration that reaches git through its environment only."""
     ssh_command: str | None = None
     private: bool = False
@@ -96,7 +95,14 @@ def _http(text: str, credentials: Credentials) -> Remote:
         return Remote(url=clean, local=False)
     header = base64.b64encode(login.encode()).decode()
     origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
-    config = {f"http.{origin}.extraHeader": f"Authorization: Basic {header}", "credential.helper": ""}
+    host = parts.hostname
+    config = (
+        (f"http.{origin}.extraHeader", f"Authorization: Basic {header}"),
+        ("credential.helper", ""),
+        # submodules of the same host are often written for ssh, of which there is no key
+        (f"url.{origin}.insteadOf", f"git@{host}:"),
+        (f"url.{origin}.insteadOf", f"ssh://git@{host}/"),
+    )
     return Remote(url=clean, local=False, config=config, private=True, secrets=(*secrets, header))
 
 
@@ -141,17 +147,17 @@ class Git:
             "gc.auto": "0",
             "maintenance.auto": "false",
             "protocol.file.allow": "always" if target.local else "never",
-            **target.config,
         }
+        pairs = (*settings.items(), *target.config)
         self._env = {name: os.environ[name] for name in _PASSED if name in os.environ} | {
             "LC_ALL": "C",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "true",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_LFS_SKIP_SMUDGE": "1",
-            "GIT_CONFIG_COUNT": str(len(settings)),
+            "GIT_CONFIG_COUNT": str(len(pairs)),
         }
-        for number, (name, value) in enumerate(settings.items()):
+        for number, (name, value) in enumerate(pairs):
             self._env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
         self._env["GIT_SSH_COMMAND"] = target.ssh_command or "ssh -o BatchMode=yes"
         if not trusted_config:

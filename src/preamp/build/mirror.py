@@ -72,6 +72,19 @@ class Mirror:
         full, seconds, message = text.split("\0", 2)
         return Commit(commit_id=full, message=message.strip(), time_ms=int(seconds) * 1000)
 
+    async def has(self, sha: str, folder: str) -> bool:
+        """Whether the commit has something at that path."""
+        done = await self._git("cat-file", "-e", f"{sha}:{folder}", folder=self._folder)
+        return done.code == 0
+
+    async def differs(self, old: str, new: str, folder: str) -> bool:
+        """Whether a folder (empty: everything) is not the same in two commits; True when `old` is gone."""
+        done = await self._git(
+            "diff-tree", "--quiet", "-r", old, new, "--", *([f":(literal){folder}"] if folder else []),
+            folder=self._folder,
+        )  # fmt: skip
+        return done.code != 0
+
     async def _update(self, branch: str, commit_id: str | None) -> str:
         if not (self._folder / "HEAD").exists():
             await self._git.must("init", "-q", "--bare", "--template=", str(self._folder))

@@ -9,22 +9,25 @@ from collections.abc import Iterable
 from preamp.build.errors import BuildFailed
 from preamp.build.logs import BuildLog
 from preamp.build.request import BuildEvent, EventKind, OnEvent
+from preamp.build.sandbox import Limits
 from preamp.build.shell import Shell
 from preamp.build.spec import Application, Command, Section
 
 MAX_COMMAND_SHOWN = 2000
+GIB = 1024**3
 
 
 class PhaseRunner:
-    """Runs backend then frontend in one shell. Raises BuildFailed at the first failing command."""
+    """Runs phases in one shell. Raises BuildFailed at the first failing command."""
 
-    def __init__(self, shell: Shell, log: BuildLog, on_event: OnEvent, *, memory_text: str) -> None:
+    def __init__(self, shell: Shell, log: BuildLog, on_event: OnEvent, *, limits: Limits) -> None:
         self._shell = shell
         self._log = log
         self._on_event = on_event
-        self._memory_text = memory_text
+        self._limits = limits
 
     async def run(self, application: Application) -> None:
+        """Backend, then frontend."""
         log = self._log
         log.info("## Starting Backend Build")
         started = time.monotonic()
@@ -47,6 +50,15 @@ class PhaseRunner:
         await self._section(application.frontend)
         log.info("## Completed Frontend Build")
         log.info("## Build completed successfully")
+
+    async def run_tests(self, section: Section) -> None:
+        self._log.info("## Starting Tests")
+        await self._section(section)
+        self._log.info("## Completed Tests")
+
+    async def prepare(self, commands: Iterable[str]) -> None:
+        """Commands of ours that come before the first phase."""
+        await self._commands("liveUpdates", [Command(text=text, line=0) for text in commands])
 
     async def _section(self, section: Section) -> None:
         for phase in section.phases:
@@ -74,7 +86,8 @@ class PhaseRunner:
         first_line = command.splitlines()[0] if command else ""
         what = f"Command `{first_line}` of phase {phase} failed with exit code {code}"
         if self._shell.out_of_memory():
-            what = f"Out of memory: the build used more than {self._memory_text}. {what}"
+            memory = f"{(self._limits.memory_bytes or 0) / GIB:.1f} GiB"
+            what = f"Out of memory: the build used more than {memory}, which its compute type allows. {what}"
         elif shell_gone and code == 0:
             what = (
                 f"Command `{first_line}` of phase {phase} ended the build's shell, so that nothing after it "

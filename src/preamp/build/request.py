@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -61,6 +61,8 @@ class Folders:
     """Archives of `cache.paths`, by app and branch."""
     toolchains: Path
     """Node versions that were fetched; readable by every build."""
+    images: Path | None = None
+    """Root file systems of custom images; `None`: there are none."""
     workspaces: Path | None = None
     """Parent of the workspaces; `None`: memory (`/dev/shm`) when there is enough, else `/var/tmp`."""
 
@@ -82,12 +84,24 @@ class BuildRequest:
     branch_variables: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Values that are masked in the log; the build sees them as JSON in the variable `secrets`."""
+    secret_variables: frozenset[str] = frozenset()
+    """Names of secrets that the build also sees as variables of their own."""
     compute_type: ComputeType = ComputeType.STANDARD_8GB
     timeout_s: float = DEFAULT_TIMEOUT_S
     """Of the whole build; the variable `_BUILD_TIMEOUT` (minutes) wins."""
     slot: int = 0
     """Builds that run at once on a machine have different slots: each has its own uid when root."""
     pass_environment: tuple[str, ...] = PASSED_ENVIRONMENT
+    memory_bytes: int | None = None
+    """A bound below that of the compute type."""
+    disk_bytes: int | None = None
+    """A bound below that of the compute type."""
+    fallback_branch: str | None = None
+    """Whose cache a build without one of its own begins with; it is only read."""
+    obey_skip_mark: bool = False
+    """A commit message that ends in `[skip-cd]` is not built."""
+    built_commit: str | None = None
+    """What is served now, for AMPLIFY_DIFF_DEPLOY; `None`: that variable is not obeyed."""
 
 
 class EventKind(StrEnum):
@@ -108,6 +122,19 @@ class BuildEvent:
 
 
 OnEvent = Callable[[BuildEvent], None]
+OpenTestLog = Callable[[str], Awaitable[LogSink]]
+"""Given the context of the build, which is done, it opens the log of the tests."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """What the test phases left. The files live as long as the workspace."""
+
+    folder: Path
+    files: tuple[str, ...]
+    """Relative to `folder`, sorted."""
+    config_file: str | None
+    """The test report that `configFilePath` names, one of `files`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +148,12 @@ class BuildResult:
     total_bytes: int
     custom_headers: str | None
     """The text of customHttp.yml, or of the spec's own `customHeaders` as JSON."""
+    app_root: str | None
+    """Of the application that was built, in a monorepo."""
     context: str
     """For the BUILD step: what the build ran in."""
     warnings: tuple[str, ...] = ()
+    tested: bool = False
+    """Whether there were tests."""
+    checked: Checked | None = None
+    """What they left."""

@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from preamp.build import artifacts, cache, compute
+from preamp.build import artifacts, cache, compute, env_cache
+from preamp.build.checks import keep_what_tests_left
 from preamp.build.environment import Places, build_environment, build_timeout_s, user_variables
-from preamp.build.errors import BuildError, BuildFailed, BuildTimeout, SourceError, SpecError, ToolchainError
+from preamp.build.errors import (
+    BuildError,
+    BuildFailed,
+    BuildSkipped,
+    BuildTimeout,
+    FailedTests,
+    SourceError,
+    SpecError,
+)
 from preamp.build.files import read_inside
 from preamp.build.git import Remote, remote
 from preamp.build.helpers import put_helpers
+from preamp.build.keep import kept_paths
+from preamp.build.live_updates import LiveUpdates, live_updates
 from preamp.build.logs import BuildLog
 from preamp.build.lookup import Found, find_spec
+from preamp.build.nodes import Nodes, provide_nodes
 from preamp.build.phases import PhaseRunner
-from preamp.build.request import BuildEvent, BuildRequest, BuildResult, EventKind, LogSink, OnEvent
+from preamp.build.request import (
+    BuildEvent,
+    BuildRequest,
+    BuildResult,
+    Checked,
+    EventKind,
+    LogSink,
+    OnEvent,
+    OpenTestLog,
+)
 from preamp.build.sandbox import Sandbox
 from preamp.build.shell import Shell
 from preamp.build.source import check_out
-from preamp.build.spec import Application, ArtifactRule, normal_root
-from preamp.build.toolchain import Node, Toolchains, wants_node, wishes
+from preamp.build.spec import Application, ArtifactRule, Section, normal_root
+from preamp.build.toolchain import Toolchains
 from preamp.build.workspace import Workspace
 from preamp.model.jobs import Commit
 
 MAX_HEADERS = 512 * 1024
+MAX_WARNINGS = 20
 
 
 def _ignore(event: BuildEvent) -> None:
@@ -39,13 +62,18 @@ async def run_build(
     sandbox: Sandbox,
     log: LogSink,
     on_event: OnEvent = _ignore,
+    open_test_log: OpenTestLog | None = None,
 ) -> BuildResult:
-    """Clone, prepare, run the phases, save the cache, collect the artifacts.
+    """Clone, prepare, run the phases, save the cache, collect the artifacts, run the tests.
 
-    workspace: from `open_workspace(request)`; the result's `output` lives in it. Must run on an event loop
-    in the main thread. Cancelling the task kills every process of the build and returns when they are
-    dead. Raises BuildError (SourceError, SpecError, BuildFailed, BuildTimeout, ...): its text is the
-    step's status reason, masked, and stands at the end of the log too.
+    workspace: from `open_workspace(request)`; the result's files live in it. open_test_log: called once,
+    when the build is done and there are tests; their log goes there instead of into `log`. Must run on an
+    event loop in the main thread. Cancelling the task kills every process of the build and returns when
+    they are dead.
+
+    Raises BuildSkipped when there is nothing to do, else BuildError (SourceError, SpecError, BuildFailed,
+    FailedTests, BuildTimeout, ...): its text is the step's status reason, masked, and stands at the end of
+    the log too.
     """
     target: Remote | None = None
     problem: SourceError | None = None
@@ -53,17 +81,25 @@ async def run_build(
         target = remote(request.repository, request.credentials, workspace.private)
     except SourceError as error:
         problem = error
-    secrets = [*request.secrets.values(), *(target.secrets if target else ())]
-    build_log = BuildLog(log, secrets=[*secrets, *_given(request)])
+    secrets = [*request.secrets.values(), *(target.secrets if target else ()), *_given(request)]
+    build_log = BuildLog(log, secrets=secrets)
     timeout_s, warning = build_timeout_s(request)
-    build = _Build(request=request, workspace=workspace, sandbox=sandbox, log=build_log, on_event=on_event)
+    build = _Build(
+        request=request,
+        workspace=workspace,
+        sandbox=sandbox,
+        log=build_log,
+        on_event=on_event,
+        secrets=tuple(secrets),
+        open_test_log=open_test_log,
+    )
     limit = asyncio.timeout(timeout_s)
     try:
         build.head(warning)
         if target is None:
             raise problem or SourceError("no repository")
         async with limit:
-            result = await build.run(target)
+            return await build.run(target)
     except TimeoutError:
         if not limit.expired():
             raise
@@ -71,22 +107,23 @@ async def run_build(
         text = f"The build was stopped after {minutes}, its time limit (variable _BUILD_TIMEOUT)"
         if build.command:
             text += f", while running `{build.command}`"
-        build_log.error(f"!!! Build timed out\n!!! {text}")
+        build.log.error(f"!!! Build timed out\n!!! {text}")
         raise BuildTimeout(text) from None
-    except BuildFailed as error:
-        if error.command is None:
-            build_log.error(f"!!! Build failed\n!!! CustomerError: {error}")
-        raise
     except BuildError as error:
-        build_log.error(f"!!! Build failed\n!!! CustomerError: {error}")
+        error.conceal(build_log.masker.text)
+        error.logged = True
+        if not isinstance(error, BuildFailed) or error.command is None:
+            build.log.error(f"!!! Build failed\n!!! CustomerError: {error}")
+        raise
+    except BuildSkipped as skipped:
+        build.log.info(f"# {skipped}")
         raise
     except asyncio.CancelledError:
-        build_log.warning("The build was cancelled; all its processes are dead")
+        build.log.warning("The build was cancelled; all its processes are dead")
         raise
     finally:
-        build_log.info("Terminating logging...")
-        build_log.flush()
-    return result
+        build.log.info("Terminating logging...")
+        build.log.flush()
 
 
 def _given(request: BuildRequest) -> list[str]:
@@ -102,14 +139,16 @@ class _Build:
     workspace: Workspace
     sandbox: Sandbox
     log: BuildLog
+    """The build's, then the tests'."""
     on_event: OnEvent
+    secrets: tuple[str, ...]
+    open_test_log: OpenTestLog | None
     command: str = ""
     """What runs now, for the message of a timeout."""
-    nodes: list[Node] = field(default_factory=list)
 
     def head(self, warning: str | None) -> None:
         self.log.info(compute.describe(self.request.compute_type))
-        _, note = compute.limits_of(self.request.compute_type)
+        _, note = compute.limits_of(self.request)
         if note:
             self.log.info(note)
         report = self.sandbox.report
@@ -125,43 +164,88 @@ class _Build:
         request, workspace, log = self.request, self.workspace, self.log
         owner = self.sandbox.owner(request.slot)
         put_helpers(workspace.home)
-        commit = await check_out(request, target, workspace, log, owner)
-        self.on_event(BuildEvent(kind=EventKind.SOURCE, text=commit.commit_id, commit=commit))
+        commit = await check_out(request, target, workspace, log, owner, self._resolved)
+        values = self._restore_values(owner)
         found = self._spec()
         application = found.application
         cwd, base = self._folders(application)
-        node = await self._node(application, base)
-        environment = self._environment(commit, application, node, target.url)
-        kept = cache.cache_of(
-            request.folders.caches,
-            app_id=request.job.app_id,
-            branch=request.job.branch,
-            paths=application.frontend.cache_paths,
-            root=base,
-            inside=str(self.sandbox.inside(Path("/"))),
+        updates = self._live_updates()
+        tests = self._tests(application)
+        nodes = await self._nodes(application, tests, base, updates)
+        kept = self._cache(application, base)
+        environment = self._environment(
+            commit, application, nodes, target.url, keeps_modules=kept.has_modules
         )
         if kept.paths:
             await cache.restore(kept, sandbox=self.sandbox, workspace=workspace, slot=request.slot, log=log)
-        if application.backend.commands or application.frontend.commands:
-            await self._phases(application, environment, cwd)
+        if application.backend.commands or application.frontend.commands or updates.commands:
+            async with self._shell(environment, cwd, nodes) as runner:
+                if updates.commands:
+                    await runner.prepare(updates.commands)
+                await runner.run(application)
         else:
             log.info("# The build spec has no commands")
         if kept.paths:
             await cache.save(kept, sandbox=self.sandbox, workspace=workspace, slot=request.slot, log=log)
         headers = self._headers(application)
-        collected = await self._collect(application, base)
+        collected = await self._collect(application, base, copy=tests is not None)
+        self._save_values(values)
         context = [f"Sandbox: {self.sandbox.report.tier}", f"Build spec: {found.origin}"]
-        if node:
-            context.append(f"Node: {node.version}")
+        if nodes.first:
+            context.append(f"Node: {nodes.first.version}")
+        warnings = tuple(log.warnings)
+        if tests is not None and self.open_test_log is not None:
+            log.info("Terminating logging...")
+            log.flush()
+            self.log = BuildLog(await self.open_test_log("; ".join(context)), secrets=self.secrets)
+        checked = await self._run_tests(tests, environment, cwd, base, nodes) if tests else None
         return BuildResult(
             commit=commit,
             output=collected.output,
             file_count=collected.file_count,
             total_bytes=collected.total_bytes,
             custom_headers=headers,
+            app_root=application.app_root,
             context="; ".join(context),
-            warnings=tuple(log.warnings),
+            warnings=warnings,
+            tested=tests is not None,
+            checked=checked,
         )
+
+    def _resolved(self, commit: Commit) -> None:
+        self.on_event(BuildEvent(kind=EventKind.SOURCE, text=commit.commit_id, commit=commit))
+
+    def _restore_values(self, owner: tuple[int, int] | None) -> Path:
+        job = self.request.job
+        file = env_cache.env_cache_file(self.request.folders.caches, job.app_id, job.branch)
+        self.log.info("# Retrieving environment cache...")
+        count = env_cache.restore(file, self.workspace, owner)
+        self.log.info(f"# Retrieved environment cache ({count} values)")
+        return file
+
+    def _save_values(self, file: Path) -> None:
+        self.log.info("# Starting environment caching...")
+        count, warning = env_cache.save(file, self.workspace)
+        if warning:
+            self.log.warning(warning)
+        self.log.info(f"# Environment caching completed ({count} values)")
+
+    def _live_updates(self) -> LiveUpdates:
+        updates = live_updates(user_variables(self.request))
+        for warning in updates.warnings:
+            self.log.warning(f"! {warning}")
+        if not updates.node and not updates.commands:
+            self.log.info("# No package override configuration found.")
+        return updates
+
+    def _tests(self, application: Application) -> Section | None:
+        """The test section when it is to be run."""
+        if application.test is None or not application.test.commands:
+            return None
+        if user_variables(self.request).get("USER_DISABLE_TESTS", "").strip().lower() == "true":
+            self.log.info("# The tests are skipped: USER_DISABLE_TESTS is true")
+            return None
+        return application.test
 
     def _spec(self) -> Found:
         request = self.request
@@ -196,49 +280,49 @@ class _Build:
         inside = self.sandbox.inside(self.workspace.files) / "src"
         return str(inside / base) if base else str(inside), base
 
-    async def _node(self, application: Application, base: str) -> Node | None:
-        """The Node the build starts with; also makes every version that a command asks for available."""
-        source = self.workspace.source
-        sections = (application.backend, application.frontend)
-        commands = [
-            command.text for section in sections for command in section.commands if not command.is_comment
-        ]
-        if not commands or not wants_node(source, base, commands):
-            return None
+    async def _nodes(
+        self, application: Application, tests: Section | None, base: str, updates: LiveUpdates
+    ) -> Nodes:
+        sections = [application.backend, application.frontend, *([tests] if tests else [])]
+        commands = [c.text for section in sections for c in section.commands if not c.is_comment]
         owner = self.sandbox.owner(self.request.slot)
-        toolchains = Toolchains(self.request.folders.toolchains, owner)
-        system = await toolchains.system()
-        if system:
-            self.nodes.append(system)
-        first: Node | None = None
-        for wish in wishes(source, base, commands):
-            try:
-                node = await toolchains.provide(wish.version)
-            except ToolchainError as error:
-                major = wish.version.removeprefix(">=").split(".")[0]
-                if major == wish.version:
-                    self.log.warning(f"! {error} (asked for by {wish.origin})")
-                    continue
-                node = await toolchains.provide(major)
-                self.log.warning(
-                    f"! Node {wish.version} ({wish.origin}) cannot be had; {node.version} stands in"
-                )
-            self.log.info(f"# Node {node.version} is available ({wish.origin})")
-            self.nodes.append(node)
-            first = first or node
-        chosen = first or system or await toolchains.provide("")
-        if chosen not in self.nodes:
-            self.nodes.append(chosen)
-            self.log.info(f"# Node {chosen.version} is available (none was on the machine)")
-        return chosen
+        return await provide_nodes(
+            Toolchains(self.request.folders.toolchains, owner),
+            source=self.workspace.source,
+            base=base,
+            commands=[*commands, *updates.commands],
+            override=updates.node,
+            own_image=False,
+            log=self.log,
+        )
+
+    def _cache(self, application: Application, base: str) -> cache.Cache:
+        request, frontend = self.request, application.frontend
+        commands = [c.text for section in (application.backend, frontend) for c in section.commands]
+        extra = kept_paths(frontend.cache_paths, commands=commands, folder=self.workspace.source / base)
+        return cache.cache_of(
+            request.folders.caches,
+            app_id=request.job.app_id,
+            branch=request.job.branch,
+            fallback_branch=request.fallback_branch,
+            paths=(*frontend.cache_paths, *extra),
+            root=base,
+            inside=str(self.sandbox.inside(Path("/"))),
+        )
 
     def _environment(
-        self, commit: Commit, application: Application, node: Node | None, clone_url: str
+        self,
+        commit: Commit,
+        application: Application,
+        nodes: Nodes,
+        clone_url: str,
+        *,
+        keeps_modules: bool,
     ) -> Mapping[str, str]:
         places = Places(
             workspace=PurePosixPath(self.sandbox.inside(self.workspace.files)),
-            node=PurePosixPath(node.root / "bin") if node and not node.system else None,
-            nodes=self._shared(),
+            node=nodes.bin,
+            nodes=nodes.parent,
         )
         environment = build_environment(
             self.request,
@@ -247,16 +331,15 @@ class _Build:
             spec_variables=application.variables,
             clone_url=clone_url,
         )
-        system = next((node for node in self.nodes if node.system), None)
-        return environment | ({"PREAMP_SYSTEM_NODE": str(system.root / "bin")} if system else {})
+        ours = {"PREAMP_NPM_CI": "keep"} if keeps_modules else {}
+        return {**ours, **environment, **nodes.variables}
 
-    def _shared(self) -> PurePosixPath | None:
-        fetched = [node for node in self.nodes if not node.system and node.root.name.startswith("v")]
-        return PurePosixPath(fetched[0].root.parent) if fetched else None
-
-    async def _phases(self, application: Application, environment: Mapping[str, str], cwd: str) -> None:
-        limits, _ = compute.limits_of(self.request.compute_type)
-        memory = f"{(limits.memory_bytes or 0) / compute.GIB:.1f} GiB, the memory of its compute type"
+    @asynccontextmanager
+    async def _shell(
+        self, environment: Mapping[str, str], cwd: str, nodes: Nodes
+    ) -> AsyncIterator[PhaseRunner]:
+        """A sandbox with one Bash; every process in it is dead afterwards."""
+        limits, _ = compute.limits_of(self.request)
         async with Shell(self.sandbox, self.log) as shell:
             notes = await shell.start(
                 environment=environment,
@@ -264,13 +347,28 @@ class _Build:
                 cwd=cwd,
                 slot=self.request.slot,
                 limits=limits,
-                read_only=tuple(dict.fromkeys(node.root for node in self.nodes if not node.system)),
+                read_only=nodes.folders,
             )
             for note in notes:
                 self.log.warning(f"! {note}")
-            runner = PhaseRunner(shell, self.log, self._event, memory_text=memory)
-            await runner.run(application)
+            yield PhaseRunner(shell, self.log, self._event, limits=limits)
         self.command = ""
+
+    async def _run_tests(
+        self, tests: Section, environment: Mapping[str, str], cwd: str, base: str, nodes: Nodes
+    ) -> Checked | None:
+        failure: BuildFailed | None = None
+        try:
+            async with self._shell(environment, cwd, nodes) as runner:
+                await runner.run_tests(tests)
+        except BuildFailed as error:
+            failure = error
+        checked = await keep_what_tests_left(
+            tests.artifacts, base=base, workspace=self.workspace, log=self.log
+        )
+        if failure is not None:
+            raise FailedTests(failure, checked)
+        return checked
 
     def _event(self, event: BuildEvent) -> None:
         if event.kind is EventKind.COMMAND:
@@ -288,7 +386,7 @@ class _Build:
             self.log.info("# No custom headers found.")
         return text
 
-    async def _collect(self, application: Application, base: str) -> artifacts.Collected:
+    async def _collect(self, application: Application, base: str, *, copy: bool) -> artifacts.Collected:
         rule = application.frontend.artifacts or ArtifactRule(base_directory=None)
         warnings: list[str] = []
         try:
@@ -299,12 +397,13 @@ class _Build:
                 workspace=self.workspace.files,
                 output=self.workspace.output,
                 warn=warnings.append,
+                copy=copy,
             )
         finally:
-            for warning in warnings[:20]:
+            for warning in warnings[:MAX_WARNINGS]:
                 self.log.warning(warning)
-            if len(warnings) > 20:
-                self.log.warning(f"... and {len(warnings) - 20} more artifacts are left out")
+            if len(warnings) > MAX_WARNINGS:
+                self.log.warning(f"... and {len(warnings) - MAX_WARNINGS} more artifacts are left out")
         text = f"{collected.file_count} files, {collected.total_bytes / 1_000_000:.2f} MB"
         self.log.info(f"# Build artifacts collected: {text}")
         self.on_event(BuildEvent(kind=EventKind.COLLECTED, text=text))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from preamp.build.errors import SourceError
+from preamp.build.errors import BuildSkipped, SourceError
 from preamp.build.git import Git, Remote, explain
 from preamp.build.logs import BuildLog
 from preamp.build.mirror import Mirror, locked, mirror_folder
 from preamp.build.request import BuildRequest
+from preamp.build.skips import reason_to_skip
 from preamp.build.workspace import Workspace, give
 from preamp.model.jobs import Commit
 
@@ -18,9 +21,15 @@ _BRANCH = re.compile(r"(?!-)(?!.*(\.\.|@\{|//|\\|[\x00-\x20~^:?*\[\x7f]))[^\n]{1
 
 
 async def check_out(
-    request: BuildRequest, target: Remote, workspace: Workspace, log: BuildLog, owner: tuple[int, int] | None
+    request: BuildRequest,
+    target: Remote,
+    workspace: Workspace,
+    log: BuildLog,
+    owner: tuple[int, int] | None,
+    on_commit: Callable[[Commit], None],
 ) -> Commit:
-    """Clone into `workspace.source`, owned by `owner`. Raises SourceError."""
+    """Clone into `workspace.source`, owned by `owner`. Raises SourceError, and BuildSkipped when there is
+    nothing to build. on_commit: called as soon as it is known what is built."""
     branch = request.job.branch
     if not _BRANCH.fullmatch(branch):
         raise SourceError(f"{branch!r} cannot be the name of a git branch")
@@ -33,6 +42,9 @@ async def check_out(
         bare = Mirror(mirror, target, fetching)
         sha = await bare.update(branch, request.commit_id)
         commit = await bare.describe(sha)
+        on_commit(commit)
+        if reason := await reason_to_skip(request, bare, commit):
+            raise BuildSkipped(reason, commit)
         # no hard links: the workspace changes its owner, the mirror must not
         copying = Git(Remote(url=str(mirror), local=True), trusted_config=False)
         clone = ("clone", "-q", "--no-checkout", "--no-hardlinks", "--template=", "--", str(mirror), source)
@@ -48,19 +60,37 @@ async def check_out(
         raise SourceError(
             f"Checking out {sha} failed: {done.errors.splitlines()[-1] if done.errors else done.code}"
         )
+    log.info(f"# Checking for Git submodules at: {workspace.source.name}/.gitmodules")
     if (workspace.source / ".gitmodules").exists():
-        await _submodules(target, workspace.source, log)
+        await _submodules(target, workspace.source)
+    await _large_files(target, workspace.source, sha, log)
     await asyncio.to_thread(give, workspace.files, owner)
     return commit
 
 
-async def _submodules(target: Remote, source: Path, log: BuildLog) -> None:
-    log.info("# Checking for Git submodules at: .gitmodules")
+async def _submodules(target: Remote, source: Path) -> None:
     git = Git(target, trusted_config=True)
-    done = await git(
-        "submodule", "--quiet", "update", "--init", "--recursive", "--depth", "50", folder=source
-    )
+    update = ("submodule", "--quiet", "update", "--init", "--recursive")
+    done = await git(*update, "--depth", "50", folder=source)
     if done.code:
-        done = await git("submodule", "--quiet", "update", "--init", "--recursive", folder=source)
+        done = await git(*update, folder=source)
     if done.code:
         raise SourceError(f"A submodule could not be fetched. {explain(done.errors, target)}")
+
+
+async def _large_files(target: Remote, source: Path, sha: str, log: BuildLog) -> None:
+    """Replace the pointers of Git LFS by the files, with the repository's own credentials."""
+    git = Git(target, trusted_config=True)
+    listed = await git("grep", "-l", "-e", r"filter=lfs\b", sha, "--", "*.gitattributes", folder=source)
+    if listed.code:
+        return
+    if shutil.which("git-lfs") is None:
+        raise SourceError(
+            "The repository keeps files in Git LFS, and git-lfs is not installed on the machine that runs "
+            "the build: install it (Debian, Ubuntu: `apt install git-lfs`) and start the job again"
+        )
+    log.info("# Fetching the files of Git LFS")
+    for arguments in (("fetch", "origin", sha), ("checkout",)):
+        done = await git("lfs", *arguments, folder=source)
+        if done.code:
+            raise SourceError(f"Files of Git LFS could not be fetched. {explain(done.errors, target)}")

@@ -164,11 +164,14 @@ class Toolchains:
         ]
         return sorted(nodes, key=lambda node: [int(part) for part in node.version.split(".")], reverse=True)
 
-    async def provide(self, wish: str) -> Node:
-        """A Node that satisfies the wish, fetched when necessary. Raises ToolchainError."""
-        system = await self.system()
-        if system and matches(system.version, wish):
-            return system
+    async def provide(self, wish: str, *, system: bool = True) -> Node:
+        """A Node that satisfies the wish, fetched when necessary. system: the machine's own may be it.
+
+        Raises ToolchainError.
+        """
+        own = await self.system() if system else None
+        if own and matches(own.version, wish):
+            return own
         for node in self.fetched():
             if matches(node.version, wish):
                 return node

@@ -50,6 +50,10 @@ class Workspace:
         return self.root / "output"
 
     @property
+    def test_output(self) -> Path:
+        return self.root / "tests"
+
+    @property
     def private(self) -> Path:
         """Ours alone: keys for git."""
         return self.root / "private"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from preamp.aws.presign import UrlError, UrlSigner
 from preamp.files.access_logs import send_access_log
-from preamp.files.artifacts import send_artifacts
+from preamp.files.artifacts import send_artifacts, send_test_artifacts
 from preamp.files.http import FileError, Receive, Scope, Send, answer_text
 from preamp.files.links import Kind
 from preamp.files.logs import send_log
@@ -52,6 +52,8 @@ class FilesApp:
                 await send_log(self._logs, claim, scope, send)
             case Kind.ARTIFACTS:
                 await send_artifacts(self._database, self._blobs, claim, scope, send)
+            case Kind.TEST_ARTIFACTS:
+                await send_test_artifacts(self._database, self._blobs, claim, scope, send)
             case Kind.TEST_ARTIFACT:
                 await send_test_artifact(self._database, self._blobs, claim, scope, send)
             case Kind.ACCESS_LOG:

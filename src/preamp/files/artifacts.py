@@ -1,18 +1,19 @@
-"""GET of a job's output as one zip, made from the release's blobs while it is sent: nothing is stored."""
+"""GET of a job's output or test artifacts as one zip, made from blobs while it is sent: nothing is stored."""
 
 from __future__ import annotations
 
 import asyncio
 import io
+import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from preamp.aws.presign import FileClaim
 from preamp.files.http import FileError, Scope, Send, body, start
 from preamp.files.links import read_artifacts
 from preamp.model.releases import Manifest, Release
-from preamp.store import releases
+from preamp.store import artifacts, jobs, releases
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import Database
 from preamp.store.manifests import read_manifest
@@ -34,37 +35,64 @@ async def send_artifacts(
     found = await asyncio.to_thread(look_up)
     if found is None:
         raise FileError(404, "The artifacts of this job were deleted")
+    release, manifest = found
+    files = {path: file.body.blob for path, file in manifest.files.items()}
+    await _send_zip("artifacts.zip", files, blobs, release.created_ms, scope, send)
+
+
+async def send_test_artifacts(
+    database: Database, blobs: LocalBlobs, claim: FileClaim, scope: Scope, send: Send
+) -> None:
+    """Raises FileError 404 when the job was deleted."""
+    branch_id, number = read_artifacts(claim)
+
+    def look_up() -> tuple[int, dict[str, str]]:
+        with database.read() as conn:
+            job = jobs.get_job(conn, branch_id, number)
+            listed = artifacts.list_tests(conn, branch_id, number)
+        return job.created_ms if job else 0, {item.file_name: item.blob for item in listed}
+
+    created_ms, files = await asyncio.to_thread(look_up)
+    if not files:
+        raise FileError(404, "The test artifacts of this job were deleted")
+    await _send_zip("test-artifacts.zip", files, blobs, created_ms, scope, send)
+
+
+async def _send_zip(
+    name: str, files: Mapping[str, str], blobs: LocalBlobs, time_ms: int, scope: Scope, send: Send
+) -> None:
     await start(
         send,
         200,
         {
             "content-type": "application/zip",
-            "content-disposition": 'attachment; filename="artifacts.zip"',
+            "content-disposition": f'attachment; filename="{name}"',
             "cache-control": "no-store",
         },
     )
     if scope["method"] != "HEAD":
-        chunks = zip_chunks(found[1], blobs, time_ms=found[0].created_ms)
+        chunks = zip_chunks(files, blobs, time_ms=time_ms)
         while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
             await body(send, chunk, more=True)
     await body(send, b"")
 
 
-def zip_chunks(manifest: Manifest, blobs: LocalBlobs, *, time_ms: int) -> Iterator[bytes]:
-    """A zip of a release, in pieces of about a megabyte. Equal releases of one time give equal bytes."""
+def zip_chunks(files: Mapping[str, str], blobs: LocalBlobs, *, time_ms: int) -> Iterator[bytes]:
+    """A zip of path -> blob, in pieces of about a megabyte. Equal files of one time give equal bytes."""
     out = _Outbox()
     moment = datetime.fromtimestamp(time_ms / 1000, tz=UTC).timetuple()[:6]
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
-        for path, file in sorted(manifest.files.items()):
+        for path, blob in sorted(files.items()):
             info = zipfile.ZipInfo(path, date_time=moment)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
-            info.file_size = file.body.size
-            with blobs.open(file.body.blob) as source, zipped.open(info, "w") as target:
-                while data := source.read(_CHUNK):
-                    target.write(data)
-                    if len(out.pending) >= _CHUNK:
-                        yield out.take()
+            with blobs.open(blob) as source:
+                info.file_size = os.fstat(source.fileno()).st_size
+                with zipped.open(info, "w") as target:
+                    while data := source.read(_CHUNK):
+                        target.write(data)
+                        if len(out.pending) >= _CHUNK:
+                            yield out.take()
     yield out.take()
 
 

@@ -16,7 +16,8 @@ PURPOSE = "signed file URLs"
 class Kind(StrEnum):
     LOG = "logs"  # GET: the log of a step
     ARTIFACTS = "artifacts"  # GET: a zip of the build output
-    TEST_ARTIFACT = "test-artifacts"  # GET: a file that a job's test step left
+    TEST_ARTIFACT = "test-artifacts"  # GET: a file that a job's test step left, or a picture of its page
+    TEST_ARTIFACTS = "test-artifacts-zip"  # GET: a zip of what a job's test step left
     ACCESS_LOG = "access-logs"  # GET: the access log of a domain as CSV
     UPLOAD = "uploads"  # PUT: a file of a manual deployment
 
@@ -65,6 +66,9 @@ class FileLinks:
 
     def artifacts(self, base: str, branch_id: int, number: int) -> str:
         return self._get(base, Kind.ARTIFACTS, f"{branch_id}/{number}/artifacts.zip")
+
+    def test_artifacts(self, base: str, branch_id: int, number: int) -> str:
+        return self._get(base, Kind.TEST_ARTIFACTS, f"{branch_id}/{number}/test-artifacts.zip")
 
     def test_artifact(self, base: str, branch_id: int, number: int, ordinal: int) -> str:
         return self._get(base, Kind.TEST_ARTIFACT, f"{branch_id}/{number}/{ordinal}")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 
 class JobType(StrEnum):
     RELEASE = "RELEASE"  # build the head of the branch, or a given commit
@@ -74,13 +76,24 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
 }
 
 
+_SHOWN: Mapping[JobState, JobStatus] = {state: JobStatus(state.value) for state in JobState}
+
+
 def sources_of(target: JobState) -> frozenset[JobState]:
     """The states from which `target` may be entered; the guard of every state update."""
     return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Commit:
+SKIP_MARK = "[skip-cd]"
+
+
+def has_skip_mark(message: str | None) -> bool:
+    """Whether a push of this commit is not to be built (behaviour reference, section 6)."""
+    return (message or "").rstrip().lower().endswith(SKIP_MARK)
+
+
+# Structs, not dataclasses: a list of jobs makes fifty of each, five times as fast.
+class Commit(Struct, frozen=True, kw_only=True):
     """What is or was built. `commit_id` is `HEAD` until the build has resolved it."""
 
     commit_id: str
@@ -88,8 +101,7 @@ class Commit:
     time_ms: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """A stored job."""
 
     branch_id: int
@@ -114,7 +126,7 @@ class Job:
     def status(self) -> JobStatus:
         if self.state is JobState.RUNNING and self.stop_requested_ms is not None:
             return JobStatus.CANCELLING
-        return JobStatus(self.state.value)
+        return _SHOWN[self.state]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

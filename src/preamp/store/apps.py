@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from preamp.model.apps import App, AppConfig
 from preamp.model.caller import Scope
 from preamp.store import documents
 from preamp.store.tables import apps
+
+# Built once: on every request, building and hashing a statement costs more than running it.
+_GET = select(apps).where(
+    apps.c.app_id == bindparam("id"),
+    apps.c.account == bindparam("account"),
+    apps.c.region == bindparam("region"),
+)
 
 
 def insert_app(conn: Connection, app: App) -> None:
@@ -28,8 +35,9 @@ def insert_app(conn: Connection, app: App) -> None:
 
 def get_app(conn: Connection, scope: Scope, app_id: str) -> App | None:
     """None also when the app belongs to another account or region."""
-    row = conn.execute(select(apps).where(apps.c.app_id == app_id, *_in(scope))).mappings().first()
-    return _app(row) if row else None
+    row = conn.execute(_GET, {"id": app_id, "account": scope.account, "region": scope.region}).mappings()
+    found = row.first()
+    return app_of(found) if found else None
 
 
 def exists(conn: Connection, app_id: str) -> bool:
@@ -42,7 +50,7 @@ def page_apps(conn: Connection, scope: Scope, *, after: int, limit: int) -> list
     rows = conn.execute(
         select(apps).where(*_in(scope), apps.c.seq > after).order_by(apps.c.seq).limit(limit)
     ).mappings()
-    return [(row["seq"], _app(row)) for row in rows]
+    return [(row["seq"], app_of(row)) for row in rows]
 
 
 def count_apps(conn: Connection, scope: Scope) -> int:
@@ -68,6 +76,34 @@ def get_access_token(conn: Connection, app_id: str) -> bytes | None:
     return conn.scalar(select(apps.c.access_token_sealed).where(apps.c.app_id == app_id))
 
 
+def clear_access_token(conn: Connection, app_id: str) -> None:
+    conn.execute(update(apps).where(apps.c.app_id == app_id).values(access_token_sealed=None))
+
+
+def ssh_key_owner(app_id: str) -> str:
+    """What an app's SSH key is sealed with."""
+    return f"ssh-key {app_id}"
+
+
+def set_ssh_key(conn: Connection, app_id: str, sealed: bytes | None) -> None:
+    """None: forget it."""
+    conn.execute(update(apps).where(apps.c.app_id == app_id).values(ssh_key_sealed=sealed))
+
+
+def get_ssh_key(conn: Connection, app_id: str) -> bytes | None:
+    """Sealed, see `ssh_key_owner`."""
+    return conn.scalar(select(apps.c.ssh_key_sealed).where(apps.c.app_id == app_id))
+
+
+def find_by_id_or_name(conn: Connection, reference: str) -> list[tuple[str, str]]:
+    """(app id, name) of every account's apps that are meant; for the operator's own commands."""
+    rows = conn.execute(select(apps.c.app_id, apps.c.config).order_by(apps.c.seq))
+    found = [(row[0], documents.decode(row[1], AppConfig).name) for row in rows]
+    return [item for item in found if item[0] == reference] or [
+        item for item in found if item[1] == reference
+    ]
+
+
 def delete_app(conn: Connection, app_id: str) -> None:
     """Branches, jobs, releases and uploads go with it."""
     conn.execute(delete(apps).where(apps.c.app_id == app_id))
@@ -77,12 +113,13 @@ def _in(scope: Scope) -> tuple[ColumnElement[bool], ...]:
     return apps.c.account == scope.account, apps.c.region == scope.region
 
 
-def _app(row: RowMapping) -> App:
+def app_of(row: RowMapping) -> App:
+    """From a row with all columns of `apps`, alone or joined."""
     return App(
-        app_id=row["app_id"],
-        scope=Scope(account=row["account"], region=row["region"]),
-        config=documents.decode(row["config"], AppConfig),
-        created_ms=row["created_ms"],
-        updated_ms=row["updated_ms"],
-        tags=documents.decode_map(row["tags"]),
+        app_id=row[apps.c.app_id],
+        scope=Scope(account=row[apps.c.account], region=row[apps.c.region]),
+        config=documents.decode(row[apps.c.config], AppConfig),
+        created_ms=row[apps.c.created_ms],
+        updated_ms=row[apps.c.updated_ms],
+        tags=documents.decode_map(row[apps.c.tags]),
     )

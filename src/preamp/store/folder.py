@@ -55,6 +55,11 @@ class DataFolder:
         return self.root / "toolchains"
 
     @property
+    def images(self) -> Path:
+        """Root file systems of custom build images."""
+        return self.root / "images"
+
+    @property
     def workspaces(self) -> Path:
         """Of running builds, when memory is too small for them."""
         return self.root / "workspaces"
@@ -76,6 +81,7 @@ class DataFolder:
                 self.cache,
                 self.mirrors,
                 self.toolchains,
+                self.images,
                 self.workspaces,
                 self.run,
             ):

@@ -189,16 +189,32 @@ workers = Table(
     Column("beat", BigInteger, nullable=False, server_default="0"),
 )
 
-# Test artifacts of jobs; what a build publishes is in `releases`.
+# What tests left, and pictures of pages; what a build publishes is in `releases`.
 artifacts = Table(
     "artifacts",
     metadata,
     Column("branch_id", Serial, ForeignKey("branches.branch_id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
     Column("file_name", Text, nullable=False),
     Column("blob", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# For builds; sealed with the app, the branch and the name, so that none can be put in another's place.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("app_id", Text, ForeignKey("apps.app_id", ondelete="CASCADE"), primary_key=True),
+    # Empty: of every branch of the app.
+    Column("branch", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value_sealed", LargeBinary, nullable=False),
+    # Whether builds also see it as a variable of its own.
+    Column("as_variable", Boolean, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -27,7 +27,8 @@ from preamp.store.workers import Worker
 from preamp.worker.chores import keep_house
 from preamp.worker.domains import DomainWatch
 from preamp.worker.reach import Reach
-from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner, build_folders
+from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner
+from preamp.worker.target import build_folders
 
 _log = logging.getLogger(__name__)
 

@@ -45,7 +45,7 @@ def test_tokens_travel_as_a_header_for_the_host_only(
     tmp_path: Path, host: str, token: str, login: str
 ) -> None:
     found = remote(f"https://{host}/a/b", Credentials(token=token), tmp_path)
-    header = found.config[f"http.https://{host}/.extraHeader"]
+    header = dict(found.config)[f"http.https://{host}/.extraHeader"]
     assert base64.b64decode(header.removeprefix("Authorization: Basic ")).decode() == login
     assert "tok123456" not in repr(found)
     assert "tok123456" in found.secrets

@@ -55,6 +55,8 @@ class Limits:
     memory_bytes: int | None = None
     cpus: float | None = None
     processes: int | None = None
+    disk_bytes: int | None = None
+    """Of the workspace and all in it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -195,10 +195,23 @@ def upgrade(op: Operations) -> None:
         postgresql_where=sa.text("next_check_ms IS NOT NULL"),
     )
     op.create_table(
+        "secrets",
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("branch", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("as_variable", sa.Boolean(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.app_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("app_id", "branch", "name"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "artifacts",
         sa.Column("branch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("ordinal", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("file_name", sa.Text(), nullable=False),
         sa.Column("blob", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
