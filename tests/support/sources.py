@@ -53,7 +53,7 @@ def serving(handle: Handle) -> Iterator[str]:
         def do_GET(self) -> None:
             handle(self)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             """Tests are quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from preamp.engine.claim import Claim, claim_next
@@ -32,21 +33,22 @@ class OneWorker:
             logs=LogFolder(services.folder.logs),
         )
 
-    def run(self, app_id: str, branch: str = "main", *, stop_after: float | None = None) -> Job:
-        """Run the oldest waiting job of the branch to its end; `stop_after`: as StopJob would."""
+    def run(self, app_id: str, branch: str = "main", *, stop_when: Callable[[], bool] | None = None) -> Job:
+        """Run the oldest waiting job of the branch to its end; `stop_when`: then, as StopJob would."""
         with self.database.read() as conn:
             found = branches.get_branch(conn, app_id, branch)
         assert found is not None
         claim = claim_next(self.database, found.branch_id, worker_id="w", concurrent_jobs=5, now=now_ms())
         assert isinstance(claim, Claim), claim
-        asyncio.run(self._run(claim, stop_after))
+        asyncio.run(self._run(claim, stop_when))
         return job_of(self.database, found, claim.job.number)
 
-    async def _run(self, claim: Claim, stop_after: float | None) -> None:
+    async def _run(self, claim: Claim, stop_when: Callable[[], bool] | None) -> None:
         run = Run(attempt=claim.attempt)
         run.task = asyncio.create_task(self.runner(claim, run))
-        if stop_after is not None:
-            await asyncio.sleep(stop_after)
+        if stop_when is not None:
+            while not stop_when():  # noqa: ASYNC110 (it may be told by another thread)
+                await asyncio.sleep(0.01)
             run.cut(Interrupt.STOP)
         await run.task
 
