@@ -14,6 +14,7 @@ from preamp.cli.build import build
 from preamp.cli.completion import completion
 from preamp.cli.deploy import deploy
 from preamp.cli.doctor import doctor
+from preamp.cli.domains import domains
 from preamp.cli.env import env
 from preamp.cli.errors import explained
 from preamp.cli.jobs import jobs
@@ -68,6 +69,7 @@ for command in (
     env,
     keys,
     quotas,
+    domains,
     build,
     doctor,
     control,
