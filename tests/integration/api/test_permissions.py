@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from preamp.store import keys
 from tests.integration.api.test_artifacts import leave
 from tests.support.control import REPOSITORY, InProcess, app_with_branch, refused
+from tests.support.preamp import until
 
 BASE = "arn:aws:amplify:us-east-1:000000000000"
 
@@ -221,14 +223,33 @@ def test_tag_keys(holder: Callable[..., Any], client: Any, app_id: str) -> None:
         bob.untag_resource(resourceArn=app, tagKeys=["c"])
 
 
-def test_administrator_and_disabled_key(preamp: InProcess, client: Any) -> None:
+def test_disabled_key(preamp: InProcess) -> None:
+    key = preamp.make_key()
+    with preamp.database.write() as tx:
+        keys.set_enabled(tx.conn, key.access_key_id, enabled=False)
+    with refused("UnrecognizedClientException"):
+        preamp.client(key).list_apps()
+    with preamp.database.write() as tx:
+        keys.set_enabled(tx.conn, key.access_key_id, enabled=True)
+    assert preamp.client(key).list_apps()["apps"] == []
+
+
+def test_key_that_is_disabled_while_in_use(preamp: InProcess) -> None:
+    """Noticed soon, not necessarily by the very next request."""
     key = preamp.make_key()
     bob = preamp.client(key)
     assert bob.list_apps()["apps"] == []
     with preamp.database.write() as tx:
         keys.set_enabled(tx.conn, key.access_key_id, enabled=False)
-    with refused("UnrecognizedClientException"):
-        bob.list_apps()
+
+    def is_refused() -> bool:
+        try:
+            bob.list_apps()
+        except ClientError as error:
+            return bool(error.response["Error"]["Code"] == "UnrecognizedClientException")
+        return False
+
+    until(is_refused, "the disabled key to be refused")
 
 
 def test_accounts_are_separate_worlds(preamp: InProcess, client: Any, app_id: str) -> None:
