@@ -21,7 +21,7 @@ from preamp.model.times import now_ms
 from preamp.release.publish import Limits, Published, publish
 from preamp.store import apps, branches, changes, releases
 from preamp.store.blobs import LocalBlobs
-from preamp.store.database import open_sqlite
+from preamp.store.database import Database, open_sqlite
 from preamp.store.tables import metadata
 
 LIMITS = Limits(max_bytes=1 << 30, max_files=10_000)
@@ -45,6 +45,15 @@ class World:
         self.database = open_sqlite(self.database_path)
         metadata.create_all(self.database.engine)
         self.blobs = UnsyncedBlobs(folder / "blobs")
+
+    @classmethod
+    def on(cls, database: Database, folder: Path, blobs: Path) -> World:
+        """In a data folder that is open already."""
+        world = cls.__new__(cls)
+        world.folder = folder
+        world.database = database
+        world.blobs = UnsyncedBlobs(blobs)
+        return world
 
     def app(self, *, app_id: str | None = None, **config) -> str:
         app_id = app_id or new_app_id()

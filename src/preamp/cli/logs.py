@@ -1,23 +1,69 @@
-"""`preamp logs`: what a job printed."""
+"""`preamp logs`: what a job printed, and `preamp logs access`: who visited a site."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
+from preamp.cli.app_reference import app_id_of
 from preamp.cli.errors import CommandError, Failure
+from preamp.cli.opened import opened
 from preamp.cli.options import data_flag
 
 
-@click.command()
+class _JobByDefault(click.Group):
+    """`preamp logs APP BRANCH` means `preamp logs job APP BRANCH`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {*self.commands, *self.get_help_option_names(ctx)}
+        return super().parse_args(ctx, ["job", *args] if args and args[0] not in known else args)
+
+
+@click.group(cls=_JobByDefault, no_args_is_help=True)
+def logs() -> None:
+    """Print what a job printed, or who visited a site.
+
+    `preamp logs APP BRANCH` is short for `preamp logs job APP BRANCH`.
+    """
+
+
+@logs.command("access")
+@click.argument("app")
+@click.argument("domain", required=False)
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--hours", default=1, show_default=True, type=click.IntRange(1, 24 * 366), help="How far back.")
+@data_flag
+def access(app: str, domain: str | None, following: bool, hours: int, data: Path | None) -> None:
+    """Print the access log of APP, a name or an id, in Amplify's columns.
+
+    DOMAIN is a host or a domain with everything below it; without it all hosts of the app are meant.
+    """
+    from preamp.cli.access_log import existing, follow
+    from preamp.store.access_logs import HEADER, AccessLogFolder
+    from preamp.store.folder import DataFolder
+
+    with opened(data) as it:
+        app_id = app_id_of(it, app)
+        folder = AccessLogFolder(DataFolder(it.settings.data).access)
+    out = sys.stdout.buffer
+    out.write(HEADER)
+    name = domain.lower().removesuffix(".") if domain else None
+    places = existing(folder, app_id, name, hours=hours, out=out)
+    out.flush()
+    if following:
+        follow(folder, app_id, name, places, out)
+
+
+@logs.command("job")
 @click.argument("app")
 @click.argument("branch")
 @click.argument("job", required=False)
 @click.option("--step", metavar="NAME", help="Only this step, such as BUILD.")
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on until the job has ended.")
 @data_flag
-def logs(
+def job_logs(
     app: str, branch: str, job: str | None, step: str | None, following: bool, data: Path | None
 ) -> None:
     """Print what a job printed.

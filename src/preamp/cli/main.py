@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from preamp.cli.access import access
+from preamp.cli.assets import assets
 from preamp.cli.build import build
 from preamp.cli.completion import completion
 from preamp.cli.deploy import deploy
@@ -19,9 +21,11 @@ from preamp.cli.env import env
 from preamp.cli.errors import explained
 from preamp.cli.jobs import jobs
 from preamp.cli.keys import keys
+from preamp.cli.explain import explain
 from preamp.cli.logs import logs
 from preamp.cli.processes import control, edge, worker
 from preamp.cli.quotas import quotas
+from preamp.cli.maintenance import maintenance
 from preamp.cli.serve import serve
 from preamp.cli.version import version
 
@@ -74,6 +78,12 @@ for command in (
     doctor,
     control,
     worker,
+    secrets,
+    credentials,
+    access,
+    maintenance,
+    assets,
+    explain,
     edge,
     version,
     completion,

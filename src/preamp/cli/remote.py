@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -164,6 +165,35 @@ class Remote:
 
     def start_deployment(self, app_id: str, branch: str, job_id: str) -> None:
         self._call("start_deployment", appId=app_id, branchName=branch, jobId=job_id)
+
+    def own(self, path: str, parameters: Sequence[tuple[str, str]]) -> Any:
+        """The JSON of an endpoint of Preamp's own below `/_preamp/`, called with a signature."""
+        from urllib.error import HTTPError, URLError
+        from urllib.parse import quote, urlencode
+        from urllib.request import Request
+
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        credentials = self._client._request_signer._credentials  # noqa: SLF001 (where botocore keeps them)
+        if credentials is None:
+            raise CommandError('no access key: run eval "$(preamp env)" first')
+        query = urlencode(parameters, quote_via=quote, safe="")
+        url = f"{self.endpoint.control_url.rstrip('/')}{path}?{query}"
+        signed = AWSRequest(method="GET", url=url)
+        SigV4Auth(credentials.get_frozen_credentials(), "amplify", self.endpoint.region).add_auth(signed)
+        request = Request(url, headers=dict(signed.headers))  # noqa: S310 (the server's own URL)
+        try:
+            with opener(url).open(request, timeout=30) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            text = error.read().decode("utf-8", "replace").strip()
+            raise (CommandError if error.code < 500 else Failure)(text or str(error)) from error
+        except (URLError, OSError) as error:
+            raise Unreachable(
+                f"the server at {self.endpoint.control_url} (from {self.endpoint.origin}) "
+                f"does not answer: {error}"
+            ) from error
 
     def upload(self, url: str, file: IO[bytes], size: int) -> None:
         """PUT `size` bytes, from the file's beginning, to a presigned URL."""

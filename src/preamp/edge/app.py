@@ -33,7 +33,7 @@ from preamp.edge.upstream.errors import UpstreamError, UpstreamRefused, Upstream
 from preamp.edge.upstream.origin import split_url
 from preamp.edge.visitors import Trust
 from preamp.store.access_logs import AccessLog
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 
 HEALTH = "/_preamp/health"
 LONGEST_TARGET = 8192
@@ -61,7 +61,7 @@ class EdgeApp:
         self,
         *,
         table: SiteTable,
-        blobs: LocalBlobs,
+        blobs: BlobStore,
         memo: Memo,
         forwarder: Forwarder,
         site_domain: str,

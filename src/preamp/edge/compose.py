@@ -30,8 +30,13 @@ STAGES: tuple[Stage, ...] = (
 
 def decide(request: Request, site: LoadedSite) -> Outcome:
     """What the site answers; pure, so that a URL can be explained without being served."""
+    return decide_by_stage(request, site)[1]
+
+
+def decide_by_stage(request: Request, site: LoadedSite) -> tuple[Stage, Outcome]:
+    """The same, and which stage decided."""
     for stage in STAGES:
         outcome = stage(request, site)
         if outcome is not None:
-            return outcome
-    return missing(request, site)
+            return stage, outcome
+    return missing, missing(request, site)

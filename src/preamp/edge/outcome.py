@@ -19,12 +19,15 @@ class Serve:
     """200, or 404 for the body of an error page."""
     earlier: Earlier | None = None
     """The release it is of, when that is not the current one."""
+    rule: int | None = None
+    """The rule that led here, by its place in the app's list; None: no rule did."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Redirect:
     status: int
     location: str
+    rule: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +35,7 @@ class Forward:
     """A 200 rewrite to another server."""
 
     url: str
+    rule: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ from preamp.edge.site import LoadedSite, credentials_of
 from preamp.edge.skew import Earlier
 from preamp.model.releases import Body, Release
 from preamp.store import changes
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
 from preamp.store.hosting import CustomHost, Site, site_of_host, sites_of_app
 from preamp.store.manifests import ManifestError, read_manifest
@@ -63,7 +63,7 @@ class Changes:
 class SiteReader:
     """Every method raises SQLAlchemyError or OSError when the database is away."""
 
-    def __init__(self, database: Database, blobs: LocalBlobs, *, skew_releases: int = 5) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, *, skew_releases: int = 5) -> None:
         self._database = database
         self._blobs = blobs
         self._skew_releases = skew_releases

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from preamp.edge.answer import Answer, Span
-from preamp.store.blobs import LocalBlobs
+from preamp.model.errors import DependentServiceFailure
+from preamp.store.blobs import BlobStore
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -26,14 +27,14 @@ class BlobUnreadable(Exception):
 class OpenBody:
     """The blobs of a body, opened before the head of the answer goes out."""
 
-    def __init__(self, blobs: LocalBlobs, parts: tuple[bytes | Span, ...]) -> None:
+    def __init__(self, blobs: BlobStore, parts: tuple[bytes | Span, ...]) -> None:
         self._parts = parts
         self._files: dict[str, int] = {}
         try:
             for part in parts:
                 if isinstance(part, Span) and part.blob not in self._files:
-                    self._files[part.blob] = os.open(blobs.path(part.blob), os.O_RDONLY)
-        except OSError as error:
+                    self._files[part.blob] = blobs.descriptor(part.blob)
+        except (OSError, DependentServiceFailure) as error:
             self.close()
             raise BlobUnreadable(str(error)) from error
 
@@ -59,7 +60,7 @@ class OpenBody:
         self._files.clear()
 
 
-async def read_whole(blobs: LocalBlobs, answer: Answer) -> bytes:
+async def read_whole(blobs: BlobStore, answer: Answer) -> bytes:
     """The body in one piece. Raises BlobUnreadable."""
     if all(isinstance(part, bytes) for part in answer.body):
         return b"".join(part for part in answer.body if isinstance(part, bytes))
@@ -79,7 +80,7 @@ async def send_whole(send: Send, answer: Answer, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_in_pieces(blobs: LocalBlobs, receive: Receive, send: Send, answer: Answer) -> None:
+async def send_in_pieces(blobs: BlobStore, receive: Receive, send: Send, answer: Answer) -> None:
     """Raises BlobUnreadable before the head is sent; later trouble closes the connection."""
     body = await asyncio.to_thread(OpenBody, blobs, answer.body)
     gone = asyncio.ensure_future(_disconnected(receive))

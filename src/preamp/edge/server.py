@@ -18,24 +18,29 @@ from preamp.edge.fastlane.protocol import Lane, protocol_for
 from preamp.edge.networks import NetworkSet
 from preamp.edge.proxy.forward import Forwarder
 from preamp.edge.reader import SiteReader
-from preamp.edge.table import SiteTable
+from preamp.edge.table import POLL_SECONDS, SiteTable
 from preamp.edge.upstream.addresses import AddressPolicy
 from preamp.edge.upstream.pool import Pool
 from preamp.edge.visitors import Trust
 from preamp.model.hosting import parse_network
 from preamp.store.access_logs import AccessLog
-from preamp.store.blobs import LocalBlobs
-from preamp.store.database import open_sqlite
+from preamp.store.bell import ChangeSignal
+from preamp.store.blobs import BlobStore
+from preamp.store.database import Database
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EdgeConfig:
     """What an edge process has to know; it only reads."""
 
-    database: Path
-    """The SQLite file. It need not exist yet: until it does, sites are answered with 503."""
-    blobs: Path
-    """The blob folder."""
+    database: Database
+    """Opened to read; `serve` closes it. While it is away, or not there yet, sites that are not known are
+    answered with 503."""
+    blobs: BlobStore
+    changes: ChangeSignal | None
+    """Tells of changes at once; without it they are found by polling."""
+    poll_seconds: float = POLL_SECONDS
+    """Between two looks at the change log, in case a signal was lost."""
     site_domain: str
     """What follows `{branch}.{appId}.` in host names; a port in it does not count."""
     memory_bytes: int
@@ -92,14 +97,14 @@ async def serve(
     """
     trust = Trust(_networks(config.trusted_proxies))
     countries = Countries(config.country_database) if config.country_database else None
-    database = open_sqlite(config.database, read_only=True)
-    blobs = LocalBlobs(config.blobs)
+    database, blobs = config.database, config.blobs
     memo = Memo(config.memory_bytes)
     reader = SiteReader(database, blobs, skew_releases=config.skew_releases)
     table = SiteTable(
         reader,
         on_change=memo.drop,
-        bell=database.bell,
+        bell=config.changes,
+        poll_seconds=config.poll_seconds,
         last_used=memo.last_used,
         idle_seconds=config.idle_app_seconds,
     )

@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from preamp.edge.hosts_known import KnownHosts
 from preamp.edge.reader import AppSites, SiteReader
 from preamp.edge.site import LoadedSite
-from preamp.store.bell import Bell
+from preamp.model.errors import DependentServiceFailure
+from preamp.store.bell import ChangeSignal
 from preamp.store.hosting import CustomHost
 from preamp.store.manifests import ManifestError
 
@@ -30,7 +31,7 @@ MOST_FILES = 500_000
 """Of all loaded releases together: about 400 MB."""
 
 log = logging.getLogger(__name__)
-_AWAY = (SQLAlchemyError, OSError)
+_AWAY = (SQLAlchemyError, OSError, DependentServiceFailure)
 
 
 class SiteUnavailable(Exception):
@@ -50,13 +51,15 @@ class SiteTable:
         reader: SiteReader,
         *,
         on_change: Callable[[str], None],
-        bell: Bell | None = None,
+        bell: ChangeSignal | None = None,
+        poll_seconds: float = POLL_SECONDS,
         last_used: Callable[[str], float] = lambda _app_id: 0.0,
         idle_seconds: float = 3600.0,
         most_files: int = MOST_FILES,
     ) -> None:
         self._reader = reader
         self._bell = bell
+        self._poll_seconds = poll_seconds
         self._heard = bell.value if bell else 0
         self._catching_up = asyncio.Lock()
         self._on_change = on_change
@@ -176,7 +179,7 @@ class SiteTable:
                 if not self._away:
                     log.error("the database is away, serving what is known: %s", error)
                 self._away = True
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self._poll_seconds)
 
     async def keep_small(self) -> None:
         """Forget what nobody asks for, until cancelled."""

@@ -34,6 +34,9 @@ from preamp.files.uploads import UploadLimits
 from preamp.hooks.app import HooksApp
 from preamp.model.caller import Scope as CallerScope
 from preamp.model.keys import Key
+from preamp.server.explain import PATH as EXPLAIN
+from preamp.server.explain import ExplainApp
+from preamp.server.known_keys import KnownKeys
 from preamp.server.uvicorn_server import serve_app
 from preamp.settings import AuthMode, Settings
 from preamp.store import keys
@@ -53,8 +56,9 @@ OVERRIDES = Overrides(extra_enum_values={"Stage": ("NONE",)}, optional=frozenset
 
 class ControlApp:
     """Sends each request to the part that answers it."""
+        self._explain = explain
 
-    def __init__(self, *, aws: AwsApp, files: FilesApp, hooks: HooksApp) -> None:
+    def __init__(self, *, aws: AwsApp, files: FilesApp, hooks: HooksApp, explain: ExplainApp) -> None:
         self._aws = aws
         self._files = files
         self._hooks = hooks
@@ -66,6 +70,8 @@ class ControlApp:
         elif self._hooks.serves(scope):
             await self._hooks(scope, receive, send)
         elif not path.startswith(OWN):
+        elif path == EXPLAIN:
+            await self._explain(scope, receive, send)
             await self._aws(scope, receive, send)
         elif path == HEALTH:
             await send_health(send, "control")
@@ -121,12 +127,13 @@ def assemble(
         links=FileLinks(signer),
         tokens=PageTokens(master.derive("page tokens")),
         site_domain=settings.site_domain or f"localhost:{edge_port}",
+    authenticator, authoriser = _authenticator(services), Authoriser(resolver(services))
     )
     aws = AwsApp(
         service=load_service("amplify", overrides=OVERRIDES),
         operations=bindings(services),
-        authenticator=_authenticator(services),
-        authoriser=Authoriser(resolver(services)),
+        authenticator=authenticator,
+        authoriser=authoriser,
         endpoint=settings.control_url,
         observers=observers,
     )
@@ -138,7 +145,16 @@ def assemble(
         signer=signer,
         limits=UploadLimits(max_bytes=settings.max_upload_bytes, min_free_bytes=settings.min_free_bytes),
     )
-    return Control(services=services, aws=aws, app=ControlApp(aws=aws, files=files, hooks=HooksApp(services)))
+    explain = ExplainApp(
+        database=database,
+        blobs=stores.blobs,
+        authenticator=authenticator,
+        authoriser=authoriser,
+        site_domain=services.site_domain,
+        skew_releases=settings.skew_releases,
+    )
+    app = ControlApp(aws=aws, files=files, hooks=HooksApp(services), explain=explain)
+    return Control(services=services, stores=stores, aws=aws, app=app)
 
 
 def bindings(services: Services, *, inline: bool = False) -> dict[str, OperationBinding]:
@@ -181,7 +197,7 @@ def _authenticator(services: Services) -> Authenticator:
         with services.database.read() as conn:
             return keys.get_key(conn, services.master, access_key_id)
 
-    return SignatureAuthenticator(look_up, service="amplify")
+    return SignatureAuthenticator(KnownKeys(look_up), service="amplify")
 
 
 async def run_control(

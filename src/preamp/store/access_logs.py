@@ -314,14 +314,17 @@ class AccessLogFolder:
         yield HEADER
         first, last = _moment(window.first_s)[1].encode(), _moment(window.last_s)[1].encode()
         for hour in _hours(window):
-            for file in self._files(app_id, domain, hour):
+            for file in self.files(app_id, domain, hour):
                 yield from _between(file, first, last)
 
-    def _files(self, app_id: str, domain: str, hour: str) -> list[Path]:
+    def files(self, app_id: str, domain: str | None, hour: str) -> list[Path]:
+        """Of an hour as `hour_of` names it, for `domain` and the hosts below it; None: all of the app."""
         try:
             files = list((self._folder / app_id / hour).iterdir())
         except FileNotFoundError:
             return []
+        if domain is None:
+            return sorted(files)
         names = (domain + ".csv", f".{domain}.csv")
         return sorted(file for file in files if file.name == names[0] or file.name.endswith(names[1]))
 
@@ -345,6 +348,11 @@ class AccessLogFolder:
             return [entry for entry in folder.iterdir() if entry.is_dir()]
         except FileNotFoundError:
             return []
+
+
+def hour_of(seconds: float) -> str:
+    """The name of the hour of a time, in epoch seconds: `2026-11-22T00`."""
+    return _moment(int(seconds))[0]
 
 
 def _hours(window: Window) -> Iterator[str]:

@@ -95,6 +95,8 @@ class RuleBook:
                 kept.append(_compile(number, rule))
             except IgnoredRule as error:
                 self.ignored[number] = str(error)
+        self.rules = {rule.number: rule for rule in kept}
+        """Those that can apply, by their place in the list."""
         self._before = _Group([rule for rule in kept if rule.kind in BEFORE_FILES])
         self._after = _Group([rule for rule in kept if rule.kind not in BEFORE_FILES])
         self.has_conditions = any(rule.country is not None for rule in kept)

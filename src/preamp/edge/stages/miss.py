@@ -28,13 +28,15 @@ def _apply(request: Request, site: LoadedSite, match: Match) -> Outcome | None:
     """None when the rule's target does not exist either: the next rule gets its chance."""
     url = match.rule.url(request, match.captures)
     if match.rule.target.is_absolute:
-        return Redirect(status=302, location=as_location(url))
+        return Redirect(status=302, location=as_location(url), rule=match.rule.number)
     assert site.content is not None
     path = canonical(url.partition("#")[0].partition("?")[0])
     found = site.content.rewritten(decoded(path))
     if match.rule.kind is Kind.MISSING_REWRITE:
-        return Serve(path=found.path, file=found.file, status=404) if found else None
+        if found is None:
+            return None
+        return Serve(path=found.path, file=found.file, status=404, rule=match.rule.number)
     # The browser is sent to the target, so it has to exist: else the next request would miss again.
     if found is None or path == request.path:
         return None
-    return Redirect(status=302, location=as_location(url))
+    return Redirect(status=302, location=as_location(url), rule=match.rule.number)

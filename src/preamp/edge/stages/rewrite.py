@@ -20,23 +20,23 @@ def rules_before_files(request: Request, site: LoadedSite) -> Outcome | None:
         url = match.rule.url(request, match.captures)
         if match.rule.kind is Kind.REWRITE:
             if match.rule.target.is_absolute:
-                return Forward(url=as_location(url))
-            return _inside(request, site, url)
+                return Forward(url=as_location(url), rule=match.rule.number)
+            return _inside(request, site, url, match.rule.number)
         location = as_location(url)
-        if not _is_same(request, location):
-            return Redirect(status=int(match.rule.kind), location=location)
+        if not is_same(request, location):
+            return Redirect(status=int(match.rule.kind), location=location, rule=match.rule.number)
     return None
 
 
-def _inside(request: Request, site: LoadedSite, url: str) -> Outcome:
+def _inside(request: Request, site: LoadedSite, url: str, rule: int) -> Outcome:
     assert site.content is not None  # the welcome stage comes before
     found = site.content.rewritten(decoded(canonical(url.partition("#")[0].partition("?")[0])))
     if found is None:
         return missing(request, site)
-    return Serve(path=found.path, file=found.file)
+    return Serve(path=found.path, file=found.file, rule=rule)
 
 
-def _is_same(request: Request, location: str) -> bool:
+def is_same(request: Request, location: str) -> bool:
     here = f"{request.scheme}://{request.authority.lower()}"
     if not location.startswith("/"):
         base, slashes, rest = location.partition("://")

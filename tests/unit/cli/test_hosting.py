@@ -1,0 +1,118 @@
+"""`preamp access`, `maintenance`, `assets` and `logs access` on a data folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from preamp.model.apps import App, AppConfig
+from preamp.model.branches import BranchConfig
+from preamp.model.caller import Scope
+from preamp.store import apps, branches, changes
+from preamp.store.access_logs import COLUMNS, AccessLog
+from preamp.store.database import open_sqlite
+from preamp.store.folder import DataFolder
+from preamp.store.hosting import sites_of_app
+from tests.unit.cli.conftest import Run
+
+
+@pytest.fixture
+def data(run: Run, tmp_path: Path) -> Path:
+    """A folder with the app `dsite`, called `shop`, and its branch `main`."""
+    assert run("keys", "create", "root", "--data", tmp_path).exit_code == 0
+    database = open_sqlite(DataFolder(tmp_path).database)
+    with database.write() as tx:
+        scope = Scope(account="000000000000", region="us-east-1")
+        config = AppConfig(name="shop")
+        apps.insert_app(tx.conn, App(app_id="dsite", scope=scope, config=config, created_ms=0, updated_ms=0))
+        branches.insert_branch(
+            tx.conn, app_id="dsite", name="main", label="main", config=BranchConfig(), tags={}, now=0
+        )
+    database.close()
+    return tmp_path
+
+
+def stored(data: Path):
+    """The site as edges read it, and how many changes they were told."""
+    database = open_sqlite(DataFolder(data).database)
+    try:
+        with database.read() as conn:
+            return sites_of_app(conn, "dsite")["main"], changes.latest(conn)
+    finally:
+        database.close()
+
+
+def test_lists_of_an_app_and_of_a_branch(run: Run, data: Path) -> None:
+    assert run("access", "allow", "shop", "192.0.2.1", "10.1.2.3/8", "--data", data).exit_code == 0
+    assert run("access", "deny", "dsite", "10.0.0.7", "--branch", "main", "--data", data).exit_code == 0
+    site, changed = stored(data)
+    assert site.app_hosting.access.allow == ("192.0.2.1/32", "10.0.0.0/8")
+    assert (site.app_hosting.access.deny, site.branch_hosting.access.deny) == ((), ("10.0.0.7/32",))
+    assert changed == 2
+    shown = json.loads(run("access", "list", "shop", "--data", data, "--json").output)
+    assert shown == {"allow": ["192.0.2.1/32", "10.0.0.0/8"], "deny": []}
+    assert "deny   10.0.0.7/32" in run("access", "list", "shop", "--branch", "main", "--data", data).output
+    assert run("access", "forget", "shop", "192.0.2.1", "--data", data).exit_code == 0
+    assert stored(data)[0].app_hosting.access.allow == ("10.0.0.0/8",)
+    assert run("access", "forget", "shop", "--all", "--data", data).exit_code == 0
+    assert "everybody may visit" in run("access", "list", "shop", "--data", data).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("access", "allow", "shop", "10.0.0.0/33"), "no address or network"),
+        (("access", "allow", "shop", "example.com"), "no address or network"),
+        (("access", "allow", "nothing", "10.0.0.1"), "no app 'nothing'"),
+        (("access", "deny", "shop", "10.0.0.1", "--branch", "no"), "no branch 'no'"),
+        (("access", "forget", "shop"), "name the networks"),
+        (("access", "forget", "shop", "10.0.0.1"), "not on a list: 10.0.0.1/32"),
+        (("maintenance", "on", "shop", "no"), "no branch 'no'"),
+        (("assets", "immutable", "nothing", "on"), "no app 'nothing'"),
+        (("logs", "access", "nothing"), "no app 'nothing'"),
+    ],
+)
+def test_wrong_use(run: Run, data: Path, arguments: tuple[str, ...], text: str) -> None:
+    result = run(*arguments, "--data", data)
+    assert (result.exit_code, text in result.stderr) == (2, True), result.output
+
+
+def test_maintenance_on_and_off(run: Run, data: Path) -> None:
+    assert run("maintenance", "on", "shop", "main", "--message", "Soon.", "--data", data).exit_code == 0
+    assert stored(data)[0].branch_hosting.maintenance == "Soon."
+    assert run("maintenance", "off", "shop", "main", "--data", data).exit_code == 0
+    assert stored(data)[0].branch_hosting.maintenance is None
+
+
+def test_immutable_assets(run: Run, data: Path) -> None:
+    assert run("assets", "immutable", "shop", "on", "--data", data).exit_code == 0
+    assert stored(data)[0].app_hosting.immutable_assets is True
+    assert run("assets", "immutable", "shop", "off", "--data", data).exit_code == 0
+    assert stored(data)[0].app_hosting.immutable_assets is False
+
+
+def test_the_access_log_is_printed(run: Run, data: Path) -> None:
+    log = AccessLog(DataFolder(data).access)
+    for name, at in (("main.dsite.localhost", time.time()), ("www.example.com", time.time() - 7200)):
+        log.add(
+            "dsite",
+            name,
+            host=name,
+            method="GET",
+            path="/",
+            status=200,
+            result="Hit",
+            sent=1,
+            client="::1",
+            at=at,
+        )
+    log.close()
+    lines = run("logs", "access", "shop", "--hours", "4", "--data", data).output.splitlines()
+    assert [len(line.split(",")) for line in lines] == [len(COLUMNS)] * 3
+    newest = run("logs", "access", "dsite", "localhost", "--data", data).output.splitlines()
+    assert len(newest) == 2
+    assert "main.dsite.localhost" in newest[1]
+    assert len(run("logs", "access", "shop", "example.org", "--data", data).output.splitlines()) == 1
