@@ -24,8 +24,9 @@ def find_app(conn: Connection, caller: Caller, app_id: str) -> App:
 
 def find_branch(conn: Connection, caller: Caller, app_id: str, name: str) -> tuple[App, Branch]:
     """Raises NotFound."""
-    app = find_app(conn, caller, app_id)
-    branch = branches.get_branch(conn, app_id, name)
+    app, branch = branches.get_with_app(conn, caller.scope, app_id, name)
+    if app is None:
+        raise NotFound(f"App {app_id} not found.")
     if branch is None:
         raise NotFound(f"Branch {name} not found."[:255])
     return app, branch

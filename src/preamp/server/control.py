@@ -26,7 +26,7 @@ from preamp.aws.presign import PREFIX as FILES
 from preamp.aws.presign import UrlSigner
 from preamp.aws.service import Overrides, load_service
 from preamp.engine.interface import Engine
-from preamp.engine.wakeups import EmbeddedEngine
+from preamp.engine.wakeups import DistributedEngine, EmbeddedEngine
 from preamp.files.app import FilesApp
 from preamp.files.http import Receive, Scope, Send, answer_text, body, start
 from preamp.files.links import PURPOSE, FileLinks
@@ -41,11 +41,8 @@ from preamp.server.uvicorn_server import serve_app
 from preamp.settings import AuthMode, Settings
 from preamp.store import keys
 from preamp.store.access_logs import AccessLogFolder
-from preamp.store.blobs import LocalBlobs
-from preamp.store.database import open_sqlite
 from preamp.store.folder import DataFolder
-from preamp.store.logs import LogFolder
-from preamp.store.sealing import MasterKey
+from preamp.store.stores import Stores, load_master, open_stores
 
 OWN = "/_preamp/"
 HEALTH = "/_preamp/health"
@@ -56,10 +53,10 @@ OVERRIDES = Overrides(extra_enum_values={"Stage": ("NONE",)}, optional=frozenset
 
 class ControlApp:
     """Sends each request to the part that answers it."""
-        self._explain = explain
 
     def __init__(self, *, aws: AwsApp, files: FilesApp, hooks: HooksApp, explain: ExplainApp) -> None:
         self._aws = aws
+        self._explain = explain
         self._files = files
         self._hooks = hooks
 
@@ -70,11 +67,11 @@ class ControlApp:
         elif self._hooks.serves(scope):
             await self._hooks(scope, receive, send)
         elif not path.startswith(OWN):
-        elif path == EXPLAIN:
-            await self._explain(scope, receive, send)
             await self._aws(scope, receive, send)
         elif path == HEALTH:
             await send_health(send, "control")
+        elif path == EXPLAIN:
+            await self._explain(scope, receive, send)
         elif path.startswith(FILES):
             await self._files(scope, receive, send)
         else:
@@ -101,13 +98,14 @@ class Control:
     """Everything of the control process but its socket."""
 
     services: Services
+    stores: Stores
     aws: AwsApp
     app: ControlApp
 
     def close(self) -> None:
         """Wait for the operations that run, and let go of the database."""
         self.aws.close()
-        self.services.database.close()
+        self.stores.close()
 
 
 def assemble(
@@ -115,8 +113,9 @@ def assemble(
 ) -> Control:
     """The control process on a prepared data folder."""
     folder = DataFolder(settings.data)
-    database = open_sqlite(folder.database)
-    master = MasterKey.load(folder.master_key)
+    stores = open_stores(settings)
+    database = stores.database
+    master = load_master(settings)
     signer = UrlSigner(master.derive(PURPOSE))
     services = Services(
         database=database,
@@ -127,8 +126,8 @@ def assemble(
         links=FileLinks(signer),
         tokens=PageTokens(master.derive("page tokens")),
         site_domain=settings.site_domain or f"localhost:{edge_port}",
-    authenticator, authoriser = _authenticator(services), Authoriser(resolver(services))
     )
+    authenticator, authoriser = _authenticator(services), Authoriser(resolver(services))
     aws = AwsApp(
         service=load_service("amplify", overrides=OVERRIDES),
         operations=bindings(services),
@@ -139,8 +138,8 @@ def assemble(
     )
     files = FilesApp(
         database=database,
-        blobs=LocalBlobs(folder.blobs),
-        logs=LogFolder(folder.logs),
+        blobs=stores.blobs,
+        logs=stores.logs,
         access_logs=AccessLogFolder(folder.access),
         signer=signer,
         limits=UploadLimits(max_bytes=settings.max_upload_bytes, min_free_bytes=settings.min_free_bytes),
@@ -158,13 +157,19 @@ def assemble(
 
 
 def bindings(services: Services, *, inline: bool = False) -> dict[str, OperationBinding]:
-    """The operations as the wire layer takes them; `inline`: on the event loop, for tests."""
+    """The operations as the wire layer takes them; `inline`: all on the event loop, for tests.
+
+    Reads of an embedded database are done on the loop in any case: they take less than handing them to a
+    thread does, and never wait for a writer.
+    """
+    methods = {name: operation.method for name, operation in load_service("amplify").operations.items()}
+    quick = not services.database.is_shared
     return {
         name: OperationBinding(
             function=operation.function,
             input_type=operation.input_type,
             output_type=operation.output_type,
-            inline=inline,
+            inline=inline or (quick and methods[name] == "GET"),
         )
         for name, operation in operations(services).items()
     }
@@ -209,7 +214,7 @@ async def run_control(
     stop: asyncio.Event,
 ) -> None:
     """Serve on `sock` until `stop` is set and the requests under way are answered."""
-    engine = EmbeddedEngine(DataFolder(settings.data).run)
+    engine = DistributedEngine() if settings.database else EmbeddedEngine(DataFolder(settings.data).run)
     control = assemble(settings, edge_port=edge_port, engine=engine)
     try:
         await serve_app(control.app, sock, ready=ready, stop=stop)

@@ -18,16 +18,15 @@ from pathlib import Path
 import msgspec
 
 from preamp import __version__
+from preamp.server.alone import REFUSALS
 from preamp.server.children import Child
-from preamp.server.listen import ListenError, listen, listen_many, port_of, url_of
+from preamp.server.listen import listen_many, port_of, url_of
 from preamp.server.logs import configure_logs
 from preamp.server.prepare import prepare
 from preamp.server.roles import Role
-from preamp.server.safety import UnsafeSettingError, refuse_open_doors
+from preamp.server.safety import refuse_open_doors
 from preamp.settings import Settings
 from preamp.store.folder import DataFolder, FolderError
-from preamp.store.migrate import NewerDataError
-from preamp.store.sealing import SealError
 
 STOP_MARGIN = 10.0
 """On top of the drain time, before a child is killed."""
@@ -41,7 +40,7 @@ def main(settings: Settings) -> int:
     configure_logs(settings.log_level, role="serve")
     try:
         return asyncio.run(_main(settings))
-    except (FolderError, ListenError, NewerDataError, SealError, UnsafeSettingError) as error:
+    except REFUSALS as error:
         print(f"preamp: {error}", file=sys.stderr)
         return 2
 
@@ -51,11 +50,11 @@ async def _main(settings: Settings) -> int:
     settings = settings.model_copy(update={"data": folder.root})
     folder.make()
     lock_fd = await _lock(folder)
-    with listen(settings.control, setting="control") as control:
-        edges = listen_many(settings.edge, settings.edge_processes, setting="edge")
-        refuse_open_doors(settings, control)
-        prepare(folder, settings)
-        return await _run(settings, folder, control, edges, lock_fd)
+    controls = listen_many(settings.control, settings.control_processes, setting="control")
+    edges = listen_many(settings.edge, settings.edge_processes, setting="edge")
+    refuse_open_doors(settings, controls[0])
+    prepare(folder, settings)
+    return await _run(settings, folder, controls, edges, lock_fd)
 
 
 async def _lock(folder: DataFolder) -> int:
@@ -74,14 +73,14 @@ async def _lock(folder: DataFolder) -> int:
 async def _run(
     settings: Settings,
     folder: DataFolder,
-    control: socket.socket,
+    controls: list[socket.socket],
     edges: list[socket.socket],
     lock_fd: int,
 ) -> int:
     text = settings.model_dump_json()
-    edge = edges[0]
+    control, edge = controls[0], edges[0]
     slots: list[tuple[Role, socket.socket | None]] = [
-        (Role.CONTROL, control),
+        *((Role.CONTROL, sock) for sock in controls),
         (Role.WORKER, None),
         *((Role.EDGE, sock) for sock in edges),
     ]

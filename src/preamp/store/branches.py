@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, or_, select, update
 
+from preamp.model.apps import App
 from preamp.model.branches import Branch, BranchConfig
+from preamp.model.caller import Scope
 from preamp.store import documents
-from preamp.store.tables import branches
+from preamp.store.apps import app_of
+from preamp.store.tables import apps, branches
+
+# Built once: on every request, building and hashing a statement costs more than running it.
+_GET = select(branches).where(branches.c.app_id == bindparam("app"), branches.c.name == bindparam("branch"))
+
+_GET_WITH_APP = (
+    select(apps, branches)
+    .outerjoin(branches, (branches.c.app_id == apps.c.app_id) & (branches.c.name == bindparam("branch")))
+    .where(
+        apps.c.app_id == bindparam("app"),
+        apps.c.account == bindparam("account"),
+        apps.c.region == bindparam("region"),
+    )
+)
 
 
 def insert_branch(
@@ -39,9 +55,17 @@ def insert_branch(
 
 
 def get_branch(conn: Connection, app_id: str, name: str) -> Branch | None:
-    row = conn.execute(select(branches).where(branches.c.app_id == app_id, branches.c.name == name))
-    found = row.mappings().first()
+    found = conn.execute(_GET, {"app": app_id, "branch": name}).mappings().first()
     return _branch(found) if found else None
+
+
+def get_with_app(conn: Connection, scope: Scope, app_id: str, name: str) -> tuple[App | None, Branch | None]:
+    """An app and a branch of it, in one query: nearly every request begins with these two."""
+    values = {"app": app_id, "branch": name, "account": scope.account, "region": scope.region}
+    row = conn.execute(_GET_WITH_APP, values).mappings().first()
+    if row is None:
+        return None, None
+    return app_of(row), _branch(row) if row[branches.c.branch_id] is not None else None
 
 
 def get_branch_by_id(conn: Connection, branch_id: int) -> Branch | None:
@@ -133,16 +157,16 @@ def delete_branch(conn: Connection, branch_id: int) -> None:
 
 def _branch(row: RowMapping) -> Branch:
     return Branch(
-        branch_id=row["branch_id"],
-        app_id=row["app_id"],
-        name=row["name"],
-        label=row["label"],
-        config=documents.decode(row["config"], BranchConfig),
-        created_ms=row["created_ms"],
-        updated_ms=row["updated_ms"],
-        last_job=row["last_job"],
-        job_count=row["job_count"],
-        active_job=row["active_job"],
-        active_release=row["active_release"],
-        tags=documents.decode_map(row["tags"]),
+        branch_id=row[branches.c.branch_id],
+        app_id=row[branches.c.app_id],
+        name=row[branches.c.name],
+        label=row[branches.c.label],
+        config=documents.decode(row[branches.c.config], BranchConfig),
+        created_ms=row[branches.c.created_ms],
+        updated_ms=row[branches.c.updated_ms],
+        last_job=row[branches.c.last_job],
+        job_count=row[branches.c.job_count],
+        active_job=row[branches.c.active_job],
+        active_release=row[branches.c.active_release],
+        tags=documents.decode_map(row[branches.c.tags]),
     )

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Update, delete, func, insert, select, update
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from preamp.model.caller import Scope
 from preamp.model.jobs import (
@@ -16,6 +29,38 @@ from preamp.model.jobs import (
     sources_of,
 )
 from preamp.store.tables import jobs
+
+_FACTS = (
+    jobs.c.branch_id,
+    jobs.c.number,
+    jobs.c.type,
+    jobs.c.state,
+    jobs.c.stop_requested_ms,
+    jobs.c.reason,
+    jobs.c.commit_id,
+    jobs.c.commit_message,
+    jobs.c.commit_time_ms,
+    jobs.c.source_url,
+    jobs.c.source_url_type,
+    jobs.c.created_ms,
+    jobs.c.started_ms,
+    jobs.c.ended_ms,
+    jobs.c.attempt,
+    jobs.c.status_reason,
+)
+"""In the order in which `_job` unpacks them."""
+_ABOVE_ALL = 2**31 - 1
+_TYPES = {kind.value: kind for kind in JobType}
+_STATES = {state.value: state for state in JobState}
+
+# Built once: on every request, building and hashing a statement costs more than running it.
+_GET = select(*_FACTS).where(jobs.c.branch_id == bindparam("branch"), jobs.c.number == bindparam("job"))
+_PAGE = (
+    select(*_FACTS)
+    .where(jobs.c.branch_id == bindparam("branch"), jobs.c.number < bindparam("before"))
+    .order_by(jobs.c.number.desc())
+    .limit(bindparam("most"))
+)
 
 
 def insert_job(conn: Connection, job: Job, *, scope: Scope, app_id: str) -> None:
@@ -42,24 +87,25 @@ def insert_job(conn: Connection, job: Job, *, scope: Scope, app_id: str) -> None
 
 
 def get_job(conn: Connection, branch_id: int, number: int) -> Job | None:
-    row = conn.execute(select(jobs).where(_is(branch_id, number))).mappings().first()
+    row = conn.execute(_GET, {"branch": branch_id, "job": number}).first()
     return _job(row) if row else None
 
 
 def page_jobs(conn: Connection, branch_id: int, *, before: int | None, limit: int) -> list[Job]:
     """Newest first; a next page goes on before the last number."""
-    query = select(jobs).where(jobs.c.branch_id == branch_id)
-    if before is not None:
-        query = query.where(jobs.c.number < before)
-    rows = conn.execute(query.order_by(jobs.c.number.desc()).limit(limit)).mappings()
+    rows = conn.execute(
+        _PAGE, {"branch": branch_id, "before": _ABOVE_ALL if before is None else before, "most": limit}
+    )
     return [_job(row) for row in rows]
 
 
 def unfinished(conn: Connection, branch_id: int) -> list[Job]:
     """Oldest first: everything of the branch that has not reached a terminal state."""
     rows = conn.execute(
-        select(jobs).where(jobs.c.branch_id == branch_id, jobs.c.ended_ms.is_(None)).order_by(jobs.c.number)
-    ).mappings()
+        select(*_FACTS)
+        .where(jobs.c.branch_id == branch_id, jobs.c.ended_ms.is_(None))
+        .order_by(jobs.c.number)
+    )
     return [_job(row) for row in rows]
 
 
@@ -286,24 +332,42 @@ def _move(branch_id: int, number: int, target: JobState) -> Update:
     )
 
 
-def _job(row: RowMapping) -> Job:
-    commit_id = row["commit_id"]
-    url_type = row["source_url_type"]
+def _job(row: Row[Any]) -> Job:
+    """From `_FACTS`. By position: a page has fifty of these."""
+    (
+        branch_id,
+        number,
+        kind,
+        state,
+        stop_requested_ms,
+        reason,
+        commit_id,
+        commit_message,
+        commit_time_ms,
+        source_url,
+        source_url_type,
+        created_ms,
+        started_ms,
+        ended_ms,
+        attempt,
+        status_reason,
+    ) = row
+    commit = None
+    if commit_id:
+        commit = Commit(commit_id=commit_id, message=commit_message, time_ms=commit_time_ms)
     return Job(
-        branch_id=row["branch_id"],
-        number=row["number"],
-        type=JobType(row["type"]),
-        state=JobState(row["state"]),
-        stop_requested_ms=row["stop_requested_ms"],
-        reason=row["reason"],
-        commit=Commit(commit_id=commit_id, message=row["commit_message"], time_ms=row["commit_time_ms"])
-        if commit_id
-        else None,
-        source_url=row["source_url"],
-        source_url_type=SourceUrlType(url_type) if url_type else None,
-        created_ms=row["created_ms"],
-        started_ms=row["started_ms"],
-        ended_ms=row["ended_ms"],
-        attempt=row["attempt"],
-        status_reason=row["status_reason"],
+        branch_id=branch_id,
+        number=number,
+        type=_TYPES[kind],
+        state=_STATES[state],
+        stop_requested_ms=stop_requested_ms,
+        reason=reason,
+        commit=commit,
+        source_url=source_url,
+        source_url_type=SourceUrlType(source_url_type) if source_url_type else None,
+        created_ms=created_ms,
+        started_ms=started_ms,
+        ended_ms=ended_ms,
+        attempt=attempt,
+        status_reason=status_reason,
     )

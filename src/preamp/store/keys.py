@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from preamp.model.keys import Key
 from preamp.store.sealing import MasterKey
@@ -12,6 +12,10 @@ from preamp.store.tables import keys
 
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 ADMINISTRATOR = "administrator"
+
+
+# Built once: on every request, building and hashing a statement costs more than running it.
+_GET = select(keys).where(keys.c.access_key_id == bindparam("id"))
 
 
 def create_key(
@@ -43,7 +47,7 @@ def create_key(
 
 
 def get_key(conn: Connection, master: MasterKey, access_key_id: str) -> Key | None:
-    row = conn.execute(select(keys).where(keys.c.access_key_id == access_key_id)).mappings().first()
+    row = conn.execute(_GET, {"id": access_key_id}).mappings().first()
     return _key(row, master) if row else None
 
 
