@@ -32,7 +32,7 @@ from preamp.model.domains import (
 from preamp.model.errors import BadRequest, NotFound
 from preamp.model.quotas import Quota
 from preamp.model.times import now_ms
-from preamp.store import apps, branches, changes, domains
+from preamp.store import branches, changes, domains
 from preamp.store.database import Write
 
 
@@ -44,7 +44,7 @@ def create_domain_association(
     now = now_ms()
     with services.database.write() as tx:
         app = find_app(tx.conn, caller, request.app_id)
-        _refuse_own_name(services, tx.conn, name)
+        _refuse_own_name(services, name)
         if domains.get_domain(tx.conn, app.app_id, name) is not None:
             raise BadRequest(f"The domain {name} is already associated with the app {app.app_id}.")
         refuse_over(
@@ -186,15 +186,14 @@ def _check_prefix(prefix: str, domain: str) -> None:
         raise BadRequest(f"The host name {host[:100]}... is longer than {MAX_HOST} characters.")
 
 
-def _refuse_own_name(services: Services, conn: Connection, name: str) -> None:
-    """The hosts that Preamp itself gives to apps are nobody's domain."""
+def _refuse_own_name(services: Services, name: str) -> None:
+    """Names below the site domain lead here all by themselves: whoever asked first would get any of them."""
     own = services.site_domain.partition(":")[0].lower()
-    if name == own:
-        raise BadRequest(f"The domain {name} is the one that Preamp serves all sites under.")
-    if name.endswith(f".{own}"):
-        app_id = name.removesuffix(f".{own}").rpartition(".")[2]
-        if apps.exists(conn, app_id):
-            raise BadRequest(f"The domain {name} is the default domain of an app and cannot be associated.")
+    if name == own or name.endswith(f".{own}"):
+        raise BadRequest(
+            f"The domain {name} cannot be associated: Preamp itself gives out the names of {own} "
+            "(the setting site_domain)."
+        )
 
 
 def _changed(

@@ -411,8 +411,9 @@ def test_what_is_refused(client: Any, app_id: str) -> None:
         )
     with refused("NotFoundException", "App d404 not found."):
         associate(client, "d404", "www")
-    with refused("BadRequestException", "default domain of an app"):
-        associate(client, app_id, "www", domain=f"{app_id}.localhost")
+    for own in (f"{app_id}.localhost", "shop.localhost"):
+        with refused("BadRequestException", "itself gives out the names of localhost"):
+            associate(client, app_id, "www", domain=own)
     assert client.list_domain_associations(appId=app_id)["domainAssociations"] == []
 
 
