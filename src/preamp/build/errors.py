@@ -26,11 +26,13 @@ class SourceError(BuildError):
 class SpecError(BuildError):
     """The build spec cannot be used. `line` and `column` count from 1; 0 where there is no position."""
 
-    def __init__(self, message: str, *, line: int = 0, column: int = 0, excerpt: str = "") -> None:
+    def __init__(
+        self, message: str, *, line: int = 0, column: int = 0, excerpt: str = "", absent: bool = False
+    ) -> None:
+        """absent: there is none, rather than one that cannot be read."""
         where = f" ({line}:{column})" if line else ""
-        super().__init__(
-            f"Unable to parse build spec: {message}{where}" + (f"\n{excerpt}" if excerpt else "")
-        )
+        what = "No build spec" if absent else "Unable to parse build spec"
+        super().__init__(f"{what}: {message}{where}" + (f"\n{excerpt}" if excerpt else ""))
         self.message = message
         self.line = line
         self.column = column

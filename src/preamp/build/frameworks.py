@@ -61,7 +61,8 @@ def detect(source: Path) -> Detected:
     raise SpecError(
         "there is no amplify.yml in the repository and none saved for the branch or the app, and no known "
         "framework was recognised (package.json with a build script, Hugo, MkDocs, or an index.html). "
-        "Add an amplify.yml to the repository's root"
+        "Add an amplify.yml to the repository's root",
+        absent=True,
     )
 
 

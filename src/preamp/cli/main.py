@@ -13,20 +13,24 @@ import click
 from preamp.cli.access import access
 from preamp.cli.assets import assets
 from preamp.cli.build import build
+from preamp.cli.cache import cache
 from preamp.cli.completion import completion
+from preamp.cli.credentials import credentials
 from preamp.cli.deploy import deploy
 from preamp.cli.doctor import doctor
 from preamp.cli.domains import domains
 from preamp.cli.env import env
 from preamp.cli.errors import explained
+from preamp.cli.explain import explain
 from preamp.cli.jobs import jobs
 from preamp.cli.keys import keys
-from preamp.cli.explain import explain
 from preamp.cli.logs import logs
+from preamp.cli.maintenance import maintenance
 from preamp.cli.processes import control, edge, worker
 from preamp.cli.quotas import quotas
-from preamp.cli.maintenance import maintenance
+from preamp.cli.secrets import secrets
 from preamp.cli.serve import serve
+from preamp.cli.spec import spec
 from preamp.cli.version import version
 
 HELP_WIDTH = 90
@@ -74,16 +78,18 @@ for command in (
     keys,
     quotas,
     domains,
-    build,
-    doctor,
-    control,
-    worker,
     secrets,
     credentials,
     access,
     maintenance,
     assets,
     explain,
+    build,
+    spec,
+    cache,
+    doctor,
+    control,
+    worker,
     edge,
     version,
     completion,

@@ -10,7 +10,9 @@ import pytest
 
 from preamp.build.errors import SourceError
 from preamp.build.mirror import mirror_folder
+from preamp.build.request import Credentials
 from tests.integration.build.support import FIRST_SLOT, Builder, Repository, spec
+from tests.support.git_http import git_server
 
 pytestmark = pytest.mark.needs("git", "bwrap")
 
@@ -110,6 +112,65 @@ def test_submodules(repository: Repository, builder: Builder, tmp_path: Path) ->
     repository.commit({"index.html": "x"})
     builder.run(repository.folder)
     assert builder.output["lib/part.txt"] == "part"
+
+
+@pytest.mark.parametrize("address", ["../part.git", "git@127.0.0.1:part.git", "ssh://git@127.0.0.1/part.git"])
+def test_private_submodules_of_the_same_host(builder: Builder, tmp_path: Path, address: str) -> None:
+    part = Repository(tmp_path / "part")
+    part.commit({"part.txt": "part"})
+    site = Repository(tmp_path / "site")
+    part.git("clone", "-q", "--bare", ".", str(tmp_path / "srv/part.git"))
+    site.git("submodule", "--quiet", "add", str(tmp_path / "part"), "lib")
+    site.git("config", "-f", ".gitmodules", "submodule.lib.url", address)
+    site.commit({"index.html": "x"})
+    site.git("clone", "-q", "--bare", ".", str(tmp_path / "srv/site.git"))
+    with git_server(tmp_path / "srv", user="x-access-token", password="t0ken-of-mine") as url:
+        builder.run(f"{url}/site.git", credentials=Credentials(token="t0ken-of-mine"))
+        assert builder.output["lib/part.txt"] == "part"
+        assert "t0ken" not in builder.log.text
+        with pytest.raises(SourceError, match="the given credentials were refused"):
+            builder.run(f"{url}/site.git", credentials=Credentials(token="other-token"))
+        with pytest.raises(SourceError, match="it needs credentials and none were given"):
+            builder.run(f"{url}/site.git")
+
+
+def test_a_build_cannot_read_the_credentials(builder: Builder, tmp_path: Path) -> None:
+    site = Repository(tmp_path / "site")
+    site.commit(
+        {
+            "amplify.yml": spec(
+                "mkdir dist; cat .git/config > dist/x; env >> dist/x; git ls-remote && false || true"
+            )
+        }
+    )
+    site.git("clone", "-q", "--bare", ".", str(tmp_path / "srv/site.git"))
+    with git_server(tmp_path / "srv", user="me", password="t0ken-of-mine") as url:
+        builder.run(f"{url}/site.git", credentials=Credentials(token="me:t0ken-of-mine"))
+    assert "t0ken" not in builder.output["x"] + builder.log.text
+    assert "Authorization" not in builder.output["x"]
+
+
+@pytest.mark.needs("git-lfs")
+def test_large_files(repository: Repository, builder: Builder, tmp_path: Path) -> None:
+    repository.git("lfs", "install", "--local")
+    repository.commit({".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n"})
+    repository.commit({"big.bin": "large " * 100, "index.html": "x"})
+    pointer = repository.git("show", "HEAD:big.bin")
+    assert pointer.startswith("version https://git-lfs")
+    builder.run(repository.folder)
+    assert builder.output["big.bin"] == "large " * 100
+    assert "# Fetching the files of Git LFS" in builder.log.text
+
+
+def test_large_files_without_the_program(
+    repository: Repository, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from preamp.build import source
+
+    monkeypatch.setattr(source.shutil, "which", lambda _: None)
+    repository.commit({"assets/.gitattributes": "*.bin filter=lfs\n", "index.html": "x"})
+    with pytest.raises(SourceError, match="git-lfs is not installed"):
+        builder.run(repository.folder)
 
 
 def test_hooks_and_filters_of_a_repository_do_not_run(

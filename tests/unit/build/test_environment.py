@@ -46,6 +46,7 @@ def test_precedence_is_spec_app_branch_reserved() -> None:
 def test_always_set() -> None:
     found = environment()
     assert {name: found[name] for name in found if name.startswith("AWS_")} == {
+        "AWS_AMPLIFY_DEPLOYMENT_ID": "0000000007",
         "AWS_APP_ID": "d1",
         "AWS_BRANCH": "main",
         "AWS_BRANCH_ARN": "arn:b",
