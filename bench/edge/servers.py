@@ -19,6 +19,8 @@ import uvloop
 from bench.edge.site import HOST, RULES, Site
 from bench.report import need
 from preamp.edge.server import EdgeConfig, listen, serve
+from preamp.store.blobs import LocalBlobs
+from preamp.store.database import open_sqlite
 
 PROCESSES = 2
 MEMORY = 128 * 1024 * 1024
@@ -155,8 +157,14 @@ http {{
 
 
 async def _serve(data: Path, descriptor: int) -> None:
+    database = open_sqlite(data / "preamp.db", read_only=True)
     config = EdgeConfig(
-        database=data / "preamp.db", blobs=data / "blobs", site_domain="localhost", memory_bytes=MEMORY
+        database=database,
+        blobs=LocalBlobs(data / "blobs"),
+        changes=database.bell,
+        site_domain="localhost",
+        memory_bytes=MEMORY,
+        access_logs=data / "access",
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -15,11 +15,13 @@ from preamp.edge.server import EdgeConfig, listen, serve
 from preamp.model.apps import App, AppConfig, CustomRule
 from preamp.model.branches import BranchConfig
 from preamp.model.caller import Scope
+from preamp.model.domains import DomainConfig
+from preamp.model.hosting import AppHosting, BranchHosting
 from preamp.model.ids import new_app_id, new_release_id
 from preamp.model.releases import Release
 from preamp.model.times import now_ms
 from preamp.release.publish import Limits, Published, publish
-from preamp.store import apps, branches, changes, releases
+from preamp.store import apps, branches, changes, domains, hosting_options, releases
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import Database, open_sqlite
 from preamp.store.tables import metadata
@@ -72,6 +74,32 @@ class World:
             apps.update_app(tx.conn, app_id, replace(app.config, **config), now=now_ms())
             changes.record(tx, app_id, now=now_ms())
 
+    def app_hosting(self, app_id: str, **options) -> None:
+        with self.database.write() as tx:
+            hosting_options.set_app_hosting(tx.conn, app_id, AppHosting(**options))
+            changes.record(tx, app_id, now=now_ms())
+
+    def branch_hosting(self, app_id: str, name: str = "main", **options) -> None:
+        with self.database.write() as tx:
+            hosting_options.set_branch_hosting(tx.conn, app_id, name, BranchHosting(**options))
+            changes.record(tx, app_id, now=now_ms())
+
+    def domain(self, app_id: str, branch_id: int, host: str) -> int:
+        """A custom host, or a wildcard, that is verified."""
+        prefix, _, name = host.partition(".")
+        with self.database.write() as tx:
+            domain = domains.get_domain(tx.conn, app_id, name)
+            domain_id = (
+                domain.domain_id
+                if domain
+                else domains.insert_domain(tx.conn, app_id=app_id, name=name, config=DomainConfig(), now=0)
+            )
+            new = domains.NewSubDomain(prefix=prefix, host=host, branch_id=branch_id, claimed=True)
+            domains.add_subdomain(tx.conn, domain_id, new, now=0)
+            assert domains.verify(tx.conn, domain_id, host, now=1)
+            changes.record(tx, app_id, now=now_ms())
+        return domain_id
+
     def branch(self, app_id: str, name: str = "main", **config) -> int:
         with self.database.write() as tx:
             branch = branches.insert_branch(
@@ -86,13 +114,17 @@ class World:
             changes.record(tx, app_id, now=now_ms())
         return branch.branch_id
 
-    def published(self, files: Mapping[str, bytes], headers: str | None = None) -> Published:
+    def published(
+        self, files: Mapping[str, bytes], headers: str | None = None, app_root: str | None = None
+    ) -> Published:
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             for path, data in files.items():
                 file = Path(name, path)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(data)
-            return publish(Path(name), blobs=self.blobs, limits=LIMITS, custom_headers=headers)
+            return publish(
+                Path(name), blobs=self.blobs, limits=LIMITS, custom_headers=headers, app_root=app_root
+            )
 
     def release(
         self,
@@ -209,9 +241,11 @@ def running_edge(world: World, *, memory_bytes: int = 32 << 20, **config) -> Ite
     """`serve` in a thread of its own; `memory_bytes=0` leaves the fast lane without memory."""
     sock = listen("127.0.0.1", 0)
     port = sock.getsockname()[1]
+    database = open_sqlite(config.pop("database", world.database_path), read_only=True)
     value = EdgeConfig(
-        database=config.pop("database", world.database_path),
-        blobs=world.folder / "blobs",
+        database=database,
+        blobs=LocalBlobs(world.folder / "blobs"),
+        changes=database.bell,
         site_domain="localhost:7780",
         memory_bytes=memory_bytes,
         drain_seconds=2,

@@ -85,21 +85,20 @@ def find_running(folder: Path) -> Running | None:
 
 def administrator(settings: Settings) -> Key:
     """The key that `preamp env` prints. Raises CommandError before the first start of a server."""
-    from preamp.store.database import open_sqlite
     from preamp.store.folder import DataFolder
     from preamp.store.keys import first_administrator
-    from preamp.store.sealing import MasterKey
+    from preamp.store.stores import load_master, open_database
 
     folder = DataFolder(settings.data)
-    if not folder.database.exists():
+    if settings.database is None and not folder.database.exists():
         raise CommandError(
             f"the data folder {settings.data} has no keys yet: start `preamp serve` on it first, "
             "or name another folder with --data or PREAMP_DATA"
         )
-    database = open_sqlite(folder.database, read_only=True)
+    database = open_database(settings, read_only=True)
     try:
         with database.read() as conn:
-            key = first_administrator(conn, MasterKey.load(folder.master_key))
+            key = first_administrator(conn, load_master(settings))
     finally:
         database.close()
     if key is None:

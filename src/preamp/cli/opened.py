@@ -26,17 +26,16 @@ class Opened:
 @contextmanager
 def opened(data: Path | None) -> Iterator[Opened]:
     """The folder is made when it is missing: keys and quotas can be set before the first start."""
-    from preamp.store.database import open_sqlite
     from preamp.store.folder import DataFolder
     from preamp.store.migrate import upgrade
-    from preamp.store.sealing import MasterKey
+    from preamp.store.stores import load_master, open_database
 
     settings = load_settings(data=data)
     folder = DataFolder(settings.data)
     folder.make()
-    database = open_sqlite(folder.database)
+    database = open_database(settings)
     try:
         upgrade(database)
-        yield Opened(settings=settings, database=database, master=MasterKey.load(folder.master_key))
+        yield Opened(settings=settings, database=database, master=load_master(settings))
     finally:
         database.close()

@@ -19,6 +19,12 @@ _SETTINGS: dict[str, Callable[[F], F]] = {
     "data": click.option(
         "--data", type=FOLDER, metavar="DIR", help="Folder of everything Preamp keeps."
     ),
+    "database": click.option(
+        "--database", metavar="URL", help="postgresql://... for many machines; else a file in the folder."
+    ),
+    "blobs": click.option(
+        "--blobs", metavar="URL", help="s3://bucket/prefix for many machines; else in the folder."
+    ),
     "control": click.option(
         "--control", metavar="HOST:PORT", help="Where the API listens [127.0.0.1:7732]; port 0 picks one."
     ),

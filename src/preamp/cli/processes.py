@@ -10,21 +10,23 @@ from preamp.cli.options import load_settings, settings_flags
 
 
 @click.command()
-@settings_flags("data", "control", "auth", "site_domain", "control_url", "log_level")
+@settings_flags("data", "database", "blobs", "control", "auth", "site_domain", "control_url", "log_level")
 def control(**flags: Any) -> None:
     """Run only the API and the presigned files."""
     _run("control", flags)
 
 
 @click.command()
-@settings_flags("data", "worker_slots", "drain_seconds", "insecure_no_sandbox", "log_level")
+@settings_flags(
+    "data", "database", "blobs", "worker_slots", "drain_seconds", "insecure_no_sandbox", "log_level"
+)
 def worker(**flags: Any) -> None:
     """Run only a worker: it builds and publishes what the API has accepted."""
     _run("worker", flags)
 
 
 @click.command()
-@settings_flags("data", "edge", "site_domain", "edge_processes", "log_level")
+@settings_flags("data", "database", "blobs", "edge", "site_domain", "edge_processes", "log_level")
 def edge(**flags: Any) -> None:
     """Run only the sites; it goes on serving when everything else is down."""
     _run("edge", flags)

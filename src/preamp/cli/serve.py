@@ -12,6 +12,8 @@ from preamp.cli.options import load_settings, settings_flags
 @click.command()
 @settings_flags(
     "data",
+    "database",
+    "blobs",
     "control",
     "edge",
     "auth",

@@ -13,10 +13,21 @@ RETRY_SECONDS = 1.0
 
 
 async def settle(write: Callable[[], bool]) -> bool:
-    """What `write` returns, once it does not raise: a full disk or a locked database is waited out.
+    """What `write` returns, once it does not raise: a full disk or an absent database is waited out.
 
-    A job whose work is over must not stay RUNNING because its last write came at a bad moment.
+    A job whose work is over must not stay RUNNING because its last write came at a bad moment; for the same
+    reason a cancellation does not end this.
     """
+    settling = asyncio.create_task(_settle(write))
+    while True:
+        try:
+            return await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            if settling.cancelled():
+                raise
+
+
+async def _settle(write: Callable[[], bool]) -> bool:
     while True:
         try:
             return await asyncio.to_thread(write)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 
-from preamp.engine import finish
 from preamp.engine.dispatch import Dispatcher
 from preamp.engine.liveness import LOOK_SECONDS, Liveness
-from preamp.engine.recover import recover, unheld
+from preamp.engine.recover import give_up, recover, unheld
 from preamp.model.times import now_ms
-from preamp.store.attempts import Outcome
 from preamp.store.database import Database
 
 _log = logging.getLogger(__name__)
 FENCE_SECONDS = 0.25
+UNHELD = "The connection to the database was lost {lost} times in the moment when this job began or ended."
 
 
 async def keep_watch(database: Database, liveness: Liveness, dispatcher: Dispatcher) -> None:
@@ -40,7 +40,7 @@ async def _look_once(database: Database, liveness: Liveness, dispatcher: Dispatc
     for attempt in await asyncio.to_thread(unheld, database, worker_id=me, ours=ours):
         # Claimed since `ours` was taken: then somebody does run it.
         if attempt.branch_id not in dispatcher.held():
-            await asyncio.to_thread(finish.hand_back, database, attempt, Outcome.HANDED_BACK, now=now_ms())
+            await asyncio.to_thread(give_up, database, attempt, reason=UNHELD, now=now_ms())
 
 
 async def keep_fenced(liveness: Liveness, dispatcher: Dispatcher) -> None:
@@ -55,3 +55,21 @@ async def keep_fenced(liveness: Liveness, dispatcher: Dispatcher) -> None:
         else:
             fenced = False
         await asyncio.sleep(FENCE_SECONDS)
+
+
+async def while_leader(liveness: Liveness, work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run `work`, which has no end, in one worker of all, until cancelled."""
+    task: asyncio.Task[None] | None = None
+    try:
+        while True:
+            if liveness.is_leader() and task is None:
+                task = asyncio.create_task(work())
+            elif task is not None and not liveness.is_leader():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                task = None
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -10,10 +10,11 @@ from preamp.files.links import Kind
 from preamp.files.logs import send_log
 from preamp.files.test_artifacts import send_test_artifact
 from preamp.files.uploads import UploadLimits, receive_upload
+from preamp.model.errors import DependentServiceFailure
 from preamp.store.access_logs import AccessLogFolder
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
-from preamp.store.logs import LogFolder
+from preamp.store.logs import LogStore
 
 
 class FilesApp:
@@ -23,8 +24,8 @@ class FilesApp:
         self,
         *,
         database: Database,
-        blobs: LocalBlobs,
-        logs: LogFolder,
+        blobs: BlobStore,
+        logs: LogStore,
         access_logs: AccessLogFolder,
         signer: UrlSigner,
         limits: UploadLimits,
@@ -41,6 +42,8 @@ class FilesApp:
             await self._answer(scope, receive, send)
         except FileError as error:
             await answer_text(send, error.status, error.message, error.headers)
+        except DependentServiceFailure as error:
+            await answer_text(send, 503, error.message, {"retry-after": "1"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

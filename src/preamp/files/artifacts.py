@@ -14,7 +14,7 @@ from preamp.files.http import FileError, Scope, Send, body, start
 from preamp.files.links import read_artifacts
 from preamp.model.releases import Manifest, Release
 from preamp.store import artifacts, jobs, releases
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
 from preamp.store.manifests import read_manifest
 
@@ -22,7 +22,7 @@ _CHUNK = 1 << 20
 
 
 async def send_artifacts(
-    database: Database, blobs: LocalBlobs, claim: FileClaim, scope: Scope, send: Send
+    database: Database, blobs: BlobStore, claim: FileClaim, scope: Scope, send: Send
 ) -> None:
     """Raises FileError 404 when the job has no output any more."""
     branch_id, number = read_artifacts(claim)
@@ -41,7 +41,7 @@ async def send_artifacts(
 
 
 async def send_test_artifacts(
-    database: Database, blobs: LocalBlobs, claim: FileClaim, scope: Scope, send: Send
+    database: Database, blobs: BlobStore, claim: FileClaim, scope: Scope, send: Send
 ) -> None:
     """Raises FileError 404 when the job was deleted."""
     branch_id, number = read_artifacts(claim)
@@ -59,7 +59,7 @@ async def send_test_artifacts(
 
 
 async def _send_zip(
-    name: str, files: Mapping[str, str], blobs: LocalBlobs, time_ms: int, scope: Scope, send: Send
+    name: str, files: Mapping[str, str], blobs: BlobStore, time_ms: int, scope: Scope, send: Send
 ) -> None:
     await start(
         send,
@@ -77,7 +77,7 @@ async def _send_zip(
     await body(send, b"")
 
 
-def zip_chunks(files: Mapping[str, str], blobs: LocalBlobs, *, time_ms: int) -> Iterator[bytes]:
+def zip_chunks(files: Mapping[str, str], blobs: BlobStore, *, time_ms: int) -> Iterator[bytes]:
     """A zip of path -> blob, in pieces of about a megabyte. Equal files of one time give equal bytes."""
     out = _Outbox()
     moment = datetime.fromtimestamp(time_ms / 1000, tz=UTC).timetuple()[:6]

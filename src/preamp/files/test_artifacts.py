@@ -11,14 +11,14 @@ from preamp.files.http import FileError, Scope, Send, body, range_of, start
 from preamp.files.links import read_test_artifact
 from preamp.model.artifacts import Artifact
 from preamp.store import artifacts
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
 
 _CHUNK = 1 << 18
 
 
 async def send_test_artifact(
-    database: Database, blobs: LocalBlobs, claim: FileClaim, scope: Scope, send: Send
+    database: Database, blobs: BlobStore, claim: FileClaim, scope: Scope, send: Send
 ) -> None:
     """Raises FileError 404 when the job was deleted, 416 for a range behind the end."""
     target = read_test_artifact(claim)

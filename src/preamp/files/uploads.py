@@ -13,8 +13,7 @@ from preamp.files.links import UploadTarget, read_upload
 from preamp.model.jobs import JobState
 from preamp.model.times import now_ms
 from preamp.store import jobs, uploads
-from preamp.store.blobs import Blob, LocalBlobs
-from preamp.store.blobs.local import BlobWriter
+from preamp.store.blobs import Blob, BlobStore, BlobWriter
 from preamp.store.database import Database
 
 _BATCH = 1 << 20
@@ -32,7 +31,7 @@ class _Gone(Exception):
 
 async def receive_upload(
     database: Database,
-    blobs: LocalBlobs,
+    blobs: BlobStore,
     limits: UploadLimits,
     claim: FileClaim,
     scope: Scope,

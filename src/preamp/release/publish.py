@@ -13,7 +13,7 @@ from preamp.release.content_types import content_type, is_compressible
 from preamp.release.errors import PublishError
 from preamp.release.twins import RECIPE, twins_of
 from preamp.release.walk import Found, walk
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.manifests import write_manifest
 from preamp.store.twins import TwinIndex
 
@@ -55,7 +55,7 @@ class Published:
 def publish(
     folder: Path,
     *,
-    blobs: LocalBlobs,
+    blobs: BlobStore,
     limits: Limits,
     custom_headers: str | None = None,
     app_root: str | None = None,
@@ -124,7 +124,7 @@ def _listed(folder: Path, limits: Limits) -> list[Found]:
     return found
 
 
-def _store(blobs: LocalBlobs, index: TwinIndex, item: Found) -> File:
+def _store(blobs: BlobStore, index: TwinIndex, item: Found) -> File:
     try:
         blob = blobs.put_file(item.real)
     except OSError as error:
@@ -136,7 +136,7 @@ def _store(blobs: LocalBlobs, index: TwinIndex, item: Found) -> File:
     return File(body=body, content_type=content_type(item.path), encodings=twins)
 
 
-def _ssr_manifest(blobs: LocalBlobs, files: dict[str, File]) -> str | None:
+def _ssr_manifest(blobs: BlobStore, files: dict[str, File]) -> str | None:
     file = files.get(_SSR_MANIFEST)
     if file is None:
         return None

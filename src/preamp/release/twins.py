@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import brotli
 
 from preamp.model.releases import Body, Encoding
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.twins import TwinIndex
 
 RECIPE = "br5-gzip6"
@@ -18,7 +18,7 @@ LARGEST = 64 * 1024 * 1024
 """Bytes; compressed in memory, and a larger file is a download rather than a part of a page."""
 
 
-def twins_of(blobs: LocalBlobs, index: TwinIndex, source: Body) -> Mapping[Encoding, Body]:
+def twins_of(blobs: BlobStore, index: TwinIndex, source: Body) -> Mapping[Encoding, Body]:
     """The twins of a stored file that are smaller than it. Raises OSError when the disk is full."""
     if not SMALLEST <= source.size <= LARGEST:
         return {}

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from preamp.model.releases import Manifest
 from preamp.release.errors import VerifyError
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 
 ROOT_DOCUMENT = "index.html"
 
 
-def verify(blobs: LocalBlobs, manifest: Manifest) -> list[str]:
+def verify(blobs: BlobStore, manifest: Manifest) -> list[str]:
     """Warnings for the log, one line each.
 
     Raises VerifyError when a blob of the release is missing or has another size than listed.
     """
-    for path, file in manifest.files.items():
-        for kind, body in (("", file.body), *((f" ({code})", twin) for code, twin in file.encodings.items())):
-            try:
-                size = blobs.path(body.blob).stat().st_size
-            except FileNotFoundError:
-                raise VerifyError(
-                    f"{path}{kind} is missing in the blob store: redeploy, and check the disk"
-                ) from None
-            if size != body.size:
-                raise VerifyError(
-                    f"{path}{kind} has {size} bytes in the blob store instead of {body.size}: "
-                    "redeploy, and check the disk"
-                )
+    parts = [
+        (path + kind, body)
+        for path, file in manifest.files.items()
+        for kind, body in (("", file.body), *((f" ({code})", twin) for code, twin in file.encodings.items()))
+    ]
+    sizes = blobs.sizes(body.blob for _, body in parts)
+    for path, body in parts:
+        size = sizes.get(body.blob)
+        if size is None:
+            raise VerifyError(f"{path} is missing in the blob store: redeploy, and check the disk")
+        if size != body.size:
+            raise VerifyError(
+                f"{path} has {size} bytes in the blob store instead of {body.size}: "
+                "redeploy, and check the disk"
+            )
     if ROOT_DOCUMENT not in manifest.files and manifest.deploy_manifest is None:
         return [_no_root(manifest)]
     return []

@@ -9,16 +9,28 @@ import sys
 
 import uvloop
 
+from preamp.model.errors import DependentServiceFailure
 from preamp.server.listen import ListenError, listen, port_of, url_of
 from preamp.server.logs import configure_logs
 from preamp.server.prepare import prepare
 from preamp.server.roles import Role
 from preamp.server.run import run_role
 from preamp.server.safety import UnsafeSettingError, refuse_open_doors
-from preamp.settings import Settings
+from preamp.settings import Settings, SettingsError
 from preamp.store.folder import DataFolder, FolderError
 from preamp.store.migrate import NewerDataError
 from preamp.store.sealing import SealError
+
+REFUSALS = (
+    FolderError,
+    ListenError,
+    NewerDataError,
+    SealError,
+    UnsafeSettingError,
+    SettingsError,
+    DependentServiceFailure,
+)
+"""Why a process does not begin: the text says what to do."""
 
 
 def run_alone(settings: Settings, role: Role) -> int:
@@ -27,9 +39,13 @@ def run_alone(settings: Settings, role: Role) -> int:
     settings = settings.model_copy(update={"data": settings.data.absolute()})
     try:
         sock = _socket(settings, role)
-        prepare(DataFolder(settings.data), settings)
+        if role is Role.EDGE and settings.database is not None:
+            # An edge only reads, and starts also while the database is away.
+            DataFolder(settings.data).make()
+        else:
+            prepare(DataFolder(settings.data), settings)
         uvloop.run(_run(settings, role, sock))
-    except (FolderError, ListenError, NewerDataError, SealError, UnsafeSettingError) as error:
+    except REFUSALS as error:
         print(f"preamp: {error}", file=sys.stderr)
         return 2
     return 0

@@ -5,10 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from preamp.edge.server import EdgeConfig, serve
+from preamp.edge.table import POLL_SECONDS
 from preamp.settings import Settings
 from preamp.store.folder import DataFolder
+from preamp.store.stores import open_stores
+
+if TYPE_CHECKING:
+    from preamp.store.listen import HeardChanges
+
+REMOTE_POLL_SECONDS = 1.0
+"""Between two looks at a change log that is told about by messages."""
 
 
 async def run_edge(
@@ -21,9 +30,13 @@ async def run_edge(
 ) -> None:
     """Serve sites on `sock` until `stop` is set."""
     folder = DataFolder(settings.data)
+    stores = open_stores(settings, read_only=True)
+    heard = _listen(settings)
     config = EdgeConfig(
-        database=folder.database,
-        blobs=folder.blobs,
+        database=stores.database,
+        blobs=stores.blobs,
+        changes=heard or stores.database.bell,
+        poll_seconds=REMOTE_POLL_SECONDS if heard else POLL_SECONDS,
         site_domain=settings.site_domain or f"localhost:{edge_port}",
         memory_bytes=settings.edge_memory_bytes,
         drain_seconds=settings.drain_seconds,
@@ -36,4 +49,17 @@ async def run_edge(
         skew_releases=settings.skew_releases,
         idle_app_seconds=settings.edge_idle_app_minutes * 60,
     )
-    await serve(config, [sock], stop, ready=ready)
+    try:
+        await serve(config, [sock], stop, ready=ready)
+    finally:
+        if heard is not None:
+            heard.close()
+        stores.close()
+
+
+def _listen(settings: Settings) -> HeardChanges | None:
+    if settings.database is None:
+        return None
+    from preamp.store.listen import HeardChanges
+
+    return HeardChanges(settings.database)

@@ -26,7 +26,7 @@ from preamp.edge.request import Request, join_headers
 from preamp.edge.site import LoadedSite
 from preamp.files.http import FileError, Receive, Scope, Send, answer_text, body, start
 from preamp.store import apps
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
 from preamp.store.manifests import ManifestError
 
@@ -51,7 +51,7 @@ class ExplainApp:
         self,
         *,
         database: Database,
-        blobs: LocalBlobs,
+        blobs: BlobStore,
         authenticator: Authenticator,
         authoriser: Authoriser,
         site_domain: str,

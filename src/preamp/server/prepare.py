@@ -5,17 +5,17 @@ from __future__ import annotations
 from preamp.model.times import now_ms
 from preamp.settings import Settings
 from preamp.store import keys
-from preamp.store.database import open_sqlite
 from preamp.store.folder import DataFolder
 from preamp.store.migrate import upgrade
-from preamp.store.sealing import MasterKey
+from preamp.store.stores import load_master, open_database
 
 
 def prepare(folder: DataFolder, settings: Settings) -> None:
-    """Raises NewerDataError, SealError. Doing it twice changes nothing."""
+    """Raises NewerDataError, SealError, SettingsError, DependentServiceFailure. Doing it twice changes
+    nothing."""
     folder.make()
-    master = MasterKey.load(folder.master_key)
-    database = open_sqlite(folder.database)
+    master = load_master(settings)
+    database = open_database(settings)
     try:
         upgrade(database)
         with database.write() as tx:

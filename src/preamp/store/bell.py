@@ -11,8 +11,17 @@ import mmap
 import os
 import struct
 from pathlib import Path
+from typing import Protocol
 
 _SIZE = 8
+
+
+class ChangeSignal(Protocol):
+    """How a process of an edge learns at once that hosting changed."""
+
+    @property
+    def value(self) -> int:
+        """Compare with what was seen before: any difference means "read the change log". Costs nothing."""
 
 
 class Bell:

@@ -14,12 +14,28 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from preamp.store.database import CHANGES_CHANNEL
 from preamp.store.postgres import SOCKET, sqlalchemy_url
 
 _log = logging.getLogger(__name__)
 RETRY_SECONDS = 0.5
 WAKE_SECONDS = 0.5
 """How soon `close` is noticed."""
+
+
+class HeardChanges:
+    """The newest change of hosting that was heard of: what `Bell` is to the processes of one machine."""
+
+    def __init__(self, url: str) -> None:
+        self.value = 0
+        self._listener = Listener(url, {CHANGES_CHANNEL: self._hear})
+        self._listener.start()
+
+    def _hear(self, text: str) -> None:
+        self.value = int(text)
+
+    def close(self) -> None:
+        self._listener.close()
 
 
 class Listener:

@@ -20,6 +20,7 @@ from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from preamp.model.errors import BadRequest, DependentServiceFailure
+from preamp.settings import SettingsError
 from preamp.store.database import Database, Lock
 
 CONNECT_SECONDS = 5
@@ -47,10 +48,6 @@ SOCKET = {
     "tcp_user_timeout": 10_000,
 }
 """Our side of it."""
-
-
-class DatabaseUrlError(Exception):
-    """The database's URL cannot be used; the text says why."""
 
 
 class _Kind(IntEnum):
@@ -110,7 +107,7 @@ class Advisory:
 def open_postgres(url: str, *, read_only: bool = False, pool_size: int = 10) -> Database:
     """The database of many machines. `read_only` connections cannot write.
 
-    Connects when it is first used. Raises DatabaseUrlError for an address that cannot be one.
+    Connects when it is first used. Raises SettingsError for an address that cannot be one.
     """
     options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
     if read_only:
@@ -139,9 +136,9 @@ def sqlalchemy_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise DatabaseUrlError("the database must be given as postgresql://user@host/name") from error
+        raise SettingsError("the database must be given as postgresql://user@host/name") from error
     if parsed.drivername not in {"postgresql", "postgres"}:
-        raise DatabaseUrlError(
+        raise SettingsError(
             f"the database must be given as postgresql://user@host/name, not {parsed.drivername}://"
         )
     return parsed.set(drivername="postgresql+psycopg")

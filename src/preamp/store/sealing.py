@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -25,6 +26,8 @@ class MasterKey:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._aead = AESGCM(self.derive("sealing"))
+        # The same few keys are opened for every request.
+        self._opened = lru_cache(maxsize=1024)(self._open)
 
     @classmethod
     def load(cls, path: Path) -> MasterKey:
@@ -56,6 +59,9 @@ class MasterKey:
 
     def open(self, sealed: bytes, *, owner: str) -> str:
         """Raises SealError."""
+        return self._opened(sealed, owner)
+
+    def _open(self, sealed: bytes, owner: str) -> str:
         try:
             plain = self._aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], owner.encode())
         except InvalidTag:

@@ -13,7 +13,7 @@ import msgspec
 
 from preamp.model.releases import Body, Encoding
 from preamp.store import documents
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 
 _Twins = dict[Encoding, Body]
 
@@ -24,7 +24,7 @@ class TwinIndex:
     `recipe` names how twins are made: with another recipe all are made anew.
     """
 
-    def __init__(self, blobs: LocalBlobs, *, recipe: str) -> None:
+    def __init__(self, blobs: BlobStore, *, recipe: str) -> None:
         self._blobs = blobs
         self._folder = blobs.folder / "twins" / recipe
 

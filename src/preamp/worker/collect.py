@@ -8,17 +8,19 @@ from pathlib import Path
 from preamp.release.errors import ReleaseError
 from preamp.release.publish import Limits
 from preamp.release.unpack import unpack
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.uploads import ZIP, Upload
 
+ARCHIVE = "upload.zip"
 _NOT_UPLOADED = (
     "Deployment file has not been uploaded, please make sure you uploaded the deployment file prior to "
     "invoke this api"
 )
 
 
-def collect(uploads: Sequence[Upload], folder: Path, *, blobs: LocalBlobs, limits: Limits) -> tuple[str, ...]:
-    """Fill the empty `folder` with what was uploaded: one zip, or the files of a file map.
+def collect(uploads: Sequence[Upload], folder: Path, *, blobs: BlobStore, limits: Limits) -> tuple[str, ...]:
+    """Fill the empty `folder` with what was uploaded: one zip, or the files of a file map. The zip lies
+    beside the folder meanwhile.
 
     Returns warnings. Raises ReleaseError naming what is missing or refused. Blocking.
     """
@@ -28,11 +30,13 @@ def collect(uploads: Sequence[Upload], folder: Path, *, blobs: LocalBlobs, limit
     if [upload.path for upload in uploads] == [ZIP]:
         blob = uploads[0].blob
         assert blob is not None, "checked above"
-        return unpack(blobs.path(blob.name), folder, limits=limits).warnings
+        archive = folder.with_name(ARCHIVE)
+        blobs.link(blob.name, archive)
+        return unpack(archive, folder, limits=limits).warnings
     for upload in uploads:
         assert upload.blob is not None, "checked above"
         target = folder / upload.path
         target.parent.mkdir(parents=True, exist_ok=True)
         # The same file system, and publishing only reads.
-        target.hardlink_to(blobs.path(upload.blob.name))
+        blobs.link(upload.blob.name, target)
     return ()

@@ -13,7 +13,7 @@ from preamp.model.times import now_ms
 from preamp.release.publish import Limits, Progress, Published, publish
 from preamp.release.verify import verify
 from preamp.settings import Settings
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.worker.steps import StepLog, Steps
 
 MIB = 1024 * 1024
@@ -26,7 +26,7 @@ async def deploy(
     log: StepLog,
     attempt: Attempt,
     site: str,
-    blobs: LocalBlobs,
+    blobs: BlobStore,
     settings: Settings,
     custom_headers: str | None,
     app_root: str | None,
@@ -70,7 +70,7 @@ class _Abandoned(Exception):
 async def _publish(
     folder: Path,
     *,
-    blobs: LocalBlobs,
+    blobs: BlobStore,
     limits: Limits,
     custom_headers: str | None,
     app_root: str | None,

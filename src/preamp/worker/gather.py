@@ -15,7 +15,7 @@ from preamp.release.publish import Limits
 from preamp.release.unpack import unpack
 from preamp.settings import Settings
 from preamp.store import uploads
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
 from preamp.worker.collect import collect
 from preamp.worker.fetch import fetch
@@ -30,7 +30,7 @@ class Gatherer:
     """One for the worker."""
 
     database: Database
-    blobs: LocalBlobs
+    blobs: BlobStore
     settings: Settings
 
     async def __call__(self, job: Job, output: Path, *, scratch: Path, log: StepLog) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from preamp.build.request import Checked
 from preamp.model.jobs import Attempt
 from preamp.store import artifacts, jobs
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
 from preamp.worker.steps import AttemptLost
 
 
-def keep_tests(checked: Checked, *, attempt: Attempt, blobs: LocalBlobs, database: Database) -> None:
+def keep_tests(checked: Checked, *, attempt: Attempt, blobs: BlobStore, database: Database) -> None:
     """Blobs first, then rows that name them. Blocking. Raises AttemptLost."""
     stored = {name: blobs.put_file(checked.folder / name) for name in checked.files}
     blobs.sync()

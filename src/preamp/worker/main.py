@@ -13,16 +13,14 @@ from preamp.build.sandbox.probe import probe
 from preamp.build.workspace import sweep
 from preamp.engine.dispatch import Dispatcher
 from preamp.engine.liveness import BeatLiveness, Liveness, ProcessLiveness
-from preamp.engine.wakeups import WakeupListener
-from preamp.engine.watch import keep_fenced, keep_watch
+from preamp.engine.wakeups import DistributedListener, WakeupListener
+from preamp.engine.watch import keep_fenced, keep_watch, while_leader
 from preamp.settings import Settings
 from preamp.store import workers
 from preamp.store.access_logs import AccessLogFolder
-from preamp.store.blobs import LocalBlobs
-from preamp.store.database import Database, open_sqlite
+from preamp.store.database import Database
 from preamp.store.folder import DataFolder, FolderError
-from preamp.store.logs import LogFolder
-from preamp.store.sealing import MasterKey
+from preamp.store.stores import load_master, open_stores
 from preamp.store.workers import Worker
 from preamp.worker.chores import keep_house
 from preamp.worker.domains import DomainWatch
@@ -40,13 +38,18 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
     """
     folder = DataFolder(settings.data)
     lock = _only_worker(folder)
-    database = open_sqlite(folder.database)
+    stores = open_stores(settings)
+    database = stores.database
+    if database.is_shared:
+        # A job goes on when the database comes back before others may take it over.
+        database.patience_s = settings.lease_seconds
     loop = asyncio.get_running_loop()
     try:
         worker = workers.this_worker()
         liveness = _liveness(database, worker, settings)
         liveness.enter()
         await asyncio.to_thread(_sweep, folder)
+        stores.logs.ship_leftovers()
         sandbox = await asyncio.to_thread(probe, insecure_no_sandbox=settings.insecure_no_sandbox)
         dispatcher = Dispatcher(
             database=database,
@@ -58,19 +61,19 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
                 folder=folder,
                 settings=settings,
                 sandbox=sandbox,
-                master=MasterKey.load(folder.master_key),
-                blobs=LocalBlobs(folder.blobs),
-                logs=LogFolder(folder.logs),
+                master=load_master(settings),
+                blobs=stores.blobs,
+                logs=stores.logs,
             ),
         )
-        listener = WakeupListener(folder.run, dispatcher.wake)
+        listener = _listener(settings, folder, dispatcher)
         listener.start(loop)
-        watch = DomainWatch(database, Reach(settings.edge_hosts))
+        reach = Reach(settings.edge_hosts)
         access_logs = AccessLogFolder(folder.access)
         background = [
             asyncio.create_task(keep_watch(database, liveness, dispatcher)),
             asyncio.create_task(keep_fenced(liveness, dispatcher)),
-            asyncio.create_task(watch.keep_watching()),
+            asyncio.create_task(while_leader(liveness, lambda: DomainWatch(database, reach).keep_watching())),
             asyncio.create_task(keep_house(database, access_logs, access_log_days=settings.access_log_days)),
         ]
         dispatch = asyncio.create_task(dispatcher.main())
@@ -84,7 +87,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         listener.close(loop)
         liveness.leave()
     finally:
-        database.close()
+        stores.close()
         os.close(lock)
 
 
@@ -92,6 +95,14 @@ def _liveness(database: Database, worker: Worker, settings: Settings) -> Livenes
     if database.is_shared:
         return BeatLiveness(database, worker, settings.lease_seconds)
     return ProcessLiveness(database, worker)
+
+
+def _listener(
+    settings: Settings, folder: DataFolder, dispatcher: Dispatcher
+) -> WakeupListener | DistributedListener:
+    if settings.database is not None:
+        return DistributedListener(settings.database, dispatcher.wake)
+    return WakeupListener(folder.run, dispatcher.wake)
 
 
 def _only_worker(folder: DataFolder) -> int:
@@ -102,7 +113,8 @@ def _only_worker(folder: DataFolder) -> int:
     except BlockingIOError:
         os.close(fd)
         raise FolderError(
-            f"another worker runs jobs of the data folder {folder.root}; embedded Preamp has one"
+            f"another worker uses the data folder {folder.root}: with a database for many machines, give "
+            "each worker a folder of its own with --data; without one there is only one worker"
         ) from None
     return fd
 

@@ -27,10 +27,10 @@ from preamp.release.errors import ReleaseError
 from preamp.settings import Settings
 from preamp.store import jobs
 from preamp.store.attempts import Outcome
-from preamp.store.blobs import LocalBlobs
-from preamp.store.database import Database
+from preamp.store.blobs import BlobStore
+from preamp.store.database import Database, branch_lock
 from preamp.store.folder import DataFolder
-from preamp.store.logs import LogFolder
+from preamp.store.logs import LogStore
 from preamp.store.sealing import MasterKey
 from preamp.worker.deploy import deploy
 from preamp.worker.gather import Gatherer
@@ -52,8 +52,8 @@ class JobRunner:
     settings: Settings
     sandbox: Sandbox
     master: MasterKey
-    blobs: LocalBlobs
-    logs: LogFolder
+    blobs: BlobStore
+    logs: LogStore
     _slots: list[int] = field(default_factory=list)
     _gather: Gatherer = field(init=False)
 
@@ -72,6 +72,7 @@ class JobRunner:
                     release = await self._deploy_upload(target, claim, steps)
                 else:
                     release = await self._build(target, claim, steps, slot)
+            await steps.complete()
         except asyncio.CancelledError:
             await self._cut(attempt, run.interrupt, steps)
         except AttemptLost:
@@ -170,6 +171,7 @@ class JobRunner:
         match why:
             case Interrupt.STOP:
                 steps.fail(STOPPED)
+                await steps.complete()
                 await settle(lambda: finish.cancel(self.database, attempt, reason=STOPPED, now=now_ms()))
             case Interrupt.DRAIN:
                 await settle(
@@ -183,6 +185,7 @@ class JobRunner:
     async def _fail(self, attempt: Attempt, steps: Steps, reason: str, *, logged: bool = False) -> None:
         if not logged:
             steps.fail(reason)
+        await steps.complete()
         short = reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 1] + "…"
         if not await settle(lambda: finish.fail(self.database, attempt, reason=short, now=now_ms())):
             return
@@ -190,7 +193,7 @@ class JobRunner:
     def _note_commit(self, attempt: Attempt, event: BuildEvent) -> None:
         if event.commit is None:
             return
-        with self.database.write() as tx:
+        with self.database.write(branch_lock(attempt.branch_id)) as tx:
             jobs.set_commit(tx.conn, attempt, event.commit)
 
     @contextmanager

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 from preamp.model.jobs import Attempt, StepName, StepStatus
 from preamp.model.times import iso, now_ms
 from preamp.store import jobs, steps
-from preamp.store.database import Database
-from preamp.store.logs import LogFolder, LogWriter
+from preamp.store.database import Database, branch_lock
+from preamp.store.logs import LogStore, LogWriter
+
+_log = logging.getLogger(__name__)
+SETTLE_SECONDS = 10.0
+"""How long a job's end waits for its logs."""
 
 
 class AttemptLost(Exception):
@@ -40,7 +45,7 @@ class StepLog:
 class Steps:
     """Begins and ends steps; one step is open at a time."""
 
-    def __init__(self, database: Database, logs: LogFolder, attempt: Attempt) -> None:
+    def __init__(self, database: Database, logs: LogStore, attempt: Attempt) -> None:
         self._database = database
         self._logs = logs
         self._attempt = attempt
@@ -63,7 +68,7 @@ class Steps:
 
         def write() -> None:
             now = now_ms()
-            with self._database.write() as tx:
+            with self._database.write(branch_lock(self._attempt.branch_id)) as tx:
                 if not jobs.is_current(tx.conn, self._attempt):
                     raise AttemptLost
                 if previous:
@@ -84,6 +89,12 @@ class Steps:
         """Say in the open step's log why the job ends."""
         if self._open:
             StepLog(self._open[1]).error(reason)
+
+    async def complete(self) -> None:
+        """Close the open log and see that all of them can be read by whoever is told that the job is over."""
+        self._close()
+        if not await asyncio.to_thread(self._logs.settle, self._attempt, seconds=SETTLE_SECONDS):
+            _log.warning("the logs of %s follow when the object store takes them", self._attempt)
 
     def close(self) -> None:
         """Close the open log; its row ends with the job's."""

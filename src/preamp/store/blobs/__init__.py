@@ -1,5 +1,6 @@
 """The blob store: bytes named by their SHA-256."""
 
-from preamp.store.blobs.local import Blob, LocalBlobs
+from preamp.store.blobs.base import Blob, BlobStore, BlobWriter, StoredBlob
+from preamp.store.blobs.local import LocalBlobs
 
-__all__ = ["Blob", "LocalBlobs"]
+__all__ = ["Blob", "BlobStore", "BlobWriter", "LocalBlobs", "StoredBlob"]

@@ -7,23 +7,14 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from preamp.store.blobs.base import Blob, StoredBlob
+
 _CHUNK = 1 << 20
 _MANY = 200
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Blob:
-    """A stored blob."""
-
-    name: str
-    """SHA-256, lower-case hexadecimal."""
-    size: int
-    """Bytes."""
 
 
 class LocalBlobs:
@@ -46,6 +37,31 @@ class LocalBlobs:
 
     def exists(self, name: str) -> bool:
         return self.path(name).exists()
+
+    def descriptor(self, name: str) -> int:
+        return os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+
+    def link(self, name: str, target: Path) -> None:
+        target.hardlink_to(self.path(name))
+
+    def sizes(self, names: Iterable[str]) -> Mapping[str, int]:
+        found = {}
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                found[name] = self.path(name).stat().st_size
+        return found
+
+    def list(self) -> Iterator[StoredBlob]:
+        for folder in self.folder.glob("[0-9a-f][0-9a-f]"):
+            for path in folder.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # deleted since
+                    info = path.stat()
+                    yield StoredBlob(
+                        name=path.name, size=info.st_size, modified_ms=info.st_mtime_ns // 1_000_000
+                    )
+
+    def close(self) -> None:
+        return
 
     def open(self, name: str) -> BinaryIO:
         """Raises FileNotFoundError when there is no such blob."""
@@ -81,9 +97,9 @@ class LocalBlobs:
             return writer.finish()
 
     @contextlib.contextmanager
-    def incoming(self) -> Iterator[BlobWriter]:
+    def incoming(self) -> Iterator[LocalWriter]:
         """A temporary file that becomes a blob on `finish()` and vanishes otherwise."""
-        writer = BlobWriter(self, self._incoming / f"{os.getpid()}-{secrets.token_hex(8)}")
+        writer = LocalWriter(self, self._incoming / f"{os.getpid()}-{secrets.token_hex(8)}")
         try:
             yield writer
         finally:
@@ -117,7 +133,7 @@ class LocalBlobs:
         return usage.f_bavail * usage.f_frsize
 
 
-class BlobWriter:
+class LocalWriter:
     """Bytes on their way into the store."""
 
     def __init__(self, blobs: LocalBlobs, temporary: Path) -> None:
