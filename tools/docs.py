@@ -19,6 +19,7 @@ END = "<!-- end of the generated part -->"
 COMPUTED = {
     "data": "`$XDG_DATA_HOME/preamp`, else `~/.local/share/preamp`",
     "worker_slots": "the number of processors, at most 8",
+    "control_processes": "half the number of processors, at most 2",
     "edge_processes": "the number of processors, at most 2",
 }
 """What defaults that depend on the machine are, in words."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Update,
     bindparam,
     delete,
@@ -332,7 +332,7 @@ def _move(branch_id: int, number: int, target: JobState) -> Update:
     )
 
 
-def _job(row: Row[Any]) -> Job:
+def _job(row: Sequence[Any]) -> Job:
     """From `_FACTS`. By position: a page has fifty of these."""
     (
         branch_id,
