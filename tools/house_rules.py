@@ -29,7 +29,7 @@ REGISTRY = re.compile(
     r"pkg\.com)"
 )
 ADDRESS_IN_LOCK = re.compile(
-    r'"resolved"\s*:|^\s*--(?:extra-)?index-url|^\s*--find-links| @ https?://', re.MULTILINE
+    r'"resolved"\s*:\s*"[a-z+]+:|^\s*--(?:extra-)?index-url|^\s*--find-links| @ https?://', re.MULTILINE
 )
 LOCKS = re.compile(r"(?:\.lock|(?:^|/)package-lock\.json)$")
 BINARY = re.compile(r"\.(?:png|jpg|ico|woff2?|zip|gz|br|zst|wasm)$")

@@ -1,0 +1,3 @@
+import { words } from 'preamp-example-words'
+
+document.getElementById('heading').textContent = words('The office')
