@@ -10,7 +10,7 @@ from preamp.api.services import Services
 from preamp.model.caller import Caller
 from preamp.model.domains import normal_domain
 from preamp.model.errors import BadRequest, NotFound
-from preamp.model.times import now_ms
+from preamp.model.times import milliseconds, now_ms
 from preamp.store import branches, domains
 from preamp.store.access_logs import Window
 
@@ -33,7 +33,12 @@ def generate_access_logs(
         known = name in _names(services, conn, app.app_id)
     if not known:
         raise NotFound(f"Domain {request.domain_name} not found")
-    window = _window(request.start_time, request.end_time, now=now_ms())
+    start, end = request.start_time, request.end_time
+    window = _window(
+        None if start is None else milliseconds(start),
+        None if end is None else milliseconds(end),
+        now=now_ms(),
+    )
     return shapes.GenerateAccessLogsResult(
         log_url=services.links.access_log(caller.endpoint, app.app_id, name, window)
     )

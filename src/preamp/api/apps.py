@@ -26,7 +26,7 @@ from preamp.model.branches import Branch
 from preamp.model.caller import Caller
 from preamp.model.ids import app_arn, new_app_id
 from preamp.model.jobs import Job
-from preamp.model.times import now_ms
+from preamp.model.times import now_ms, seconds
 from preamp.store import apps, branches, changes, jobs
 
 MAX_PAGE = 100
@@ -216,8 +216,8 @@ def _present(services: Services, app: App, production: tuple[Branch, Job | None]
         description=config.description or "",
         repository=config.repository or "",
         platform=config.platform,
-        create_time=app.created_ms,
-        update_time=app.updated_ms,
+        create_time=seconds(app.created_ms),
+        update_time=seconds(app.updated_ms),
         compute_role_arn=config.compute_role_arn,
         iam_service_role_arn=config.iam_service_role_arn,
         environment_variables=config.environment_variables,
@@ -248,7 +248,7 @@ def _present_production(production: tuple[Branch, Job | None]) -> shapes.Product
     branch, job = production
     return shapes.ProductionBranch(
         branch_name=branch.name,
-        last_deploy_time=job.ended_ms if job else None,
+        last_deploy_time=seconds(job.ended_ms) if job and job.ended_ms else None,
         status=job.status if job else None,
     )
 

@@ -13,7 +13,7 @@ from preamp.model.arns import Resource, ResourceKind
 from preamp.model.backend_environments import BackendEnvironment
 from preamp.model.caller import Caller
 from preamp.model.errors import BadRequest, NotFound
-from preamp.model.times import now_ms
+from preamp.model.times import now_ms, seconds
 from preamp.store import backend_environments
 
 MAX_STACK_NAME = 255
@@ -103,6 +103,6 @@ def _present(app: App, environment: BackendEnvironment) -> shapes.BackendEnviron
         environment_name=environment.name,
         stack_name=environment.stack_name,
         deployment_artifacts=environment.deployment_artifacts,
-        create_time=environment.created_ms,
-        update_time=environment.updated_ms,
+        create_time=seconds(environment.created_ms),
+        update_time=seconds(environment.updated_ms),
     )

@@ -21,7 +21,7 @@ from preamp.model.caller import Caller
 from preamp.model.errors import BadRequest
 from preamp.model.ids import MAX_LABEL, branch_arn, branch_label, padded
 from preamp.model.quotas import Quota
-from preamp.model.times import now_ms
+from preamp.model.times import now_ms, seconds
 from preamp.store import branches, changes, domains, jobs
 
 
@@ -187,8 +187,8 @@ def _present(app: App, branch: Branch, hosts: Mapping[int, tuple[str, ...]]) -> 
         stage=config.stage,
         display_name=_display_name(branch),
         enable_notification=config.enable_notification,
-        create_time=branch.created_ms,
-        update_time=branch.updated_ms,
+        create_time=seconds(branch.created_ms),
+        update_time=seconds(branch.updated_ms),
         environment_variables=config.environment_variables,
         enable_auto_build=config.enable_auto_build,
         enable_skew_protection=config.enable_skew_protection,

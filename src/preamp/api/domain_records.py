@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from typing import cast
 
 from preamp.api import shapes
 from preamp.api.services import Services
@@ -56,7 +55,7 @@ def edge_name(services: Services, app: App) -> str:
 
 def _present_subdomain(sub: SubDomain, target: str) -> shapes.SubDomain:
     # Amplify leaves the empty prefix of a domain itself out, although its model requires it.
-    prefix = cast("str", None) if sub.prefix == APEX else sub.prefix
+    prefix = None if sub.prefix == APEX else sub.prefix
     return shapes.SubDomain(
         sub_domain_setting=shapes.SubDomainSetting(prefix=prefix, branch_name=sub.branch_name),
         verified=sub.verified_ms is not None,

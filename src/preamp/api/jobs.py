@@ -20,7 +20,7 @@ from preamp.model.caller import Caller
 from preamp.model.errors import BadRequest
 from preamp.model.ids import branch_arn, padded
 from preamp.model.jobs import Attempt, Commit, Job, JobType, Step, StepName
-from preamp.model.times import now_ms
+from preamp.model.times import milliseconds, now_ms, seconds
 from preamp.store import artifacts, jobs, releases, steps
 
 HEAD = "HEAD"
@@ -50,7 +50,7 @@ def start_job(services: Services, caller: Caller, request: shapes.StartJobReques
             commit = Commit(
                 commit_id=request.commit_id or HEAD,
                 message=request.commit_message,
-                time_ms=request.commit_time or now,
+                time_ms=milliseconds(request.commit_time) if request.commit_time else now,
             )
         job = accept_job(
             tx,
@@ -133,10 +133,10 @@ def _summary(arn: str, job: Job) -> shapes.JobSummary:
         job_id=str(job.number),
         commit_id=commit.commit_id if commit else "",
         commit_message=(commit.message or "") if commit else "",
-        commit_time=(commit.time_ms if commit else None) or job.created_ms,
-        start_time=job.started_ms or job.created_ms,
+        commit_time=seconds((commit.time_ms if commit else None) or job.created_ms),
+        start_time=seconds(job.started_ms or job.created_ms),
         status=job.status,
-        end_time=job.ended_ms,
+        end_time=seconds(job.ended_ms) if job.ended_ms else None,
         job_type=job.type,
         source_url=job.source_url,
         source_url_type=job.source_url_type,
@@ -172,10 +172,10 @@ def _present_step(
     picture = left.screenshot if step.name is StepName.VERIFY else None
     return shapes.Step(
         step_name=step.name,
-        start_time=step.started_ms,
+        start_time=seconds(step.started_ms),
         status=step.status,
         # The model requires it; of a step that runs, the time so far is none.
-        end_time=step.ended_ms or step.started_ms,
+        end_time=seconds(step.ended_ms or step.started_ms),
         log_url=links.log(base, which, step.name),
         artifacts_url=(
             links.artifacts(base, *key) if left.released and step.name is StepName.BUILD else None

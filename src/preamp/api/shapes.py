@@ -1,21 +1,24 @@
 """Inputs, outputs and structures of the service `amplify`, API version 2017-07-25.
 
-Generated from botocore's service model, do not edit:
-`python -m preamp.aws.generate_shapes amplify src/preamp/api/shapes.py`; a test checks that it is current.
+Generated from botocore's service model, do not edit; a test checks that it is current:
+`python -m preamp.aws.generate_shapes amplify src/preamp/api/shapes.py --optional SubDomainSetting.prefix`
 Longer than other modules because it is one list that nobody writes by hand.
 
-Timestamps are `int`, milliseconds since the epoch. Enums are plain `str`: the real service also uses values
-that its model lacks. `None` is a member that is absent on the wire. Sensitive members are not in `repr`.
+Timestamps are `float`, seconds since the epoch, as on the wire. Enums are plain `str`: the real service also
+uses values that its model lacks. `None` is a member that is absent on the wire.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+from msgspec import field
+
+from preamp.model.shape import ShapeStruct
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CustomRule:
+class CustomRule(ShapeStruct, frozen=True, kw_only=True):
     """`CustomRule` of the service model."""
 
     source: str
@@ -24,56 +27,56 @@ class CustomRule:
     condition: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AutoBranchCreationConfig:
+class AutoBranchCreationConfig(ShapeStruct, frozen=True, kw_only=True):
     """`AutoBranchCreationConfig` of the service model."""
 
+    SENSITIVE: ClassVar[frozenset[str]] = frozenset({"basic_auth_credentials", "build_spec"})
     stage: str | None = None
     framework: str | None = None
     enable_auto_build: bool | None = None
     environment_variables: Mapping[str, str] | None = None
-    basic_auth_credentials: str | None = field(default=None, repr=False)
+    basic_auth_credentials: str | None = None
     enable_basic_auth: bool | None = None
     enable_performance_mode: bool | None = None
-    build_spec: str | None = field(default=None, repr=False)
+    build_spec: str | None = None
     enable_pull_request_preview: bool | None = None
     pull_request_environment_name: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobConfig:
+class JobConfig(ShapeStruct, frozen=True, kw_only=True):
     """`JobConfig` of the service model."""
 
     build_compute_type: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CacheConfig:
+class CacheConfig(ShapeStruct, frozen=True, kw_only=True):
     """`CacheConfig` of the service model."""
 
     type: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateAppRequest:
+class CreateAppRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of CreateApp: `POST /apps`."""
 
+    SENSITIVE: ClassVar[frozenset[str]] = frozenset(
+        {"access_token", "basic_auth_credentials", "build_spec", "oauth_token"}
+    )
     name: str
     description: str | None = None
     repository: str | None = None
     platform: str | None = None
     compute_role_arn: str | None = None
     iam_service_role_arn: str | None = None
-    oauth_token: str | None = field(default=None, repr=False)
-    access_token: str | None = field(default=None, repr=False)
+    oauth_token: str | None = None
+    access_token: str | None = None
     environment_variables: Mapping[str, str] | None = None
     enable_branch_auto_build: bool | None = None
     enable_branch_auto_deletion: bool | None = None
     enable_basic_auth: bool | None = None
-    basic_auth_credentials: str | None = field(default=None, repr=False)
+    basic_auth_credentials: str | None = None
     custom_rules: tuple[CustomRule, ...] | None = None
     tags: Mapping[str, str] | None = None
-    build_spec: str | None = field(default=None, repr=False)
+    build_spec: str | None = None
     custom_headers: str | None = None
     enable_auto_branch_creation: bool | None = None
     auto_branch_creation_patterns: tuple[str, ...] | None = None
@@ -82,18 +85,16 @@ class CreateAppRequest:
     cache_config: CacheConfig | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProductionBranch:
+class ProductionBranch(ShapeStruct, frozen=True, kw_only=True):
     """`ProductionBranch` of the service model."""
 
-    last_deploy_time: int | None = None
+    last_deploy_time: float | None = None
     status: str | None = None
     thumbnail_url: str | None = None
     branch_name: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WafConfiguration:
+class WafConfiguration(ShapeStruct, frozen=True, kw_only=True):
     """`WafConfiguration` of the service model."""
 
     web_acl_arn: str | None = None
@@ -101,18 +102,18 @@ class WafConfiguration:
     status_reason: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class App:
+class App(ShapeStruct, frozen=True, kw_only=True):
     """`App` of the service model."""
 
+    SENSITIVE: ClassVar[frozenset[str]] = frozenset({"basic_auth_credentials", "build_spec"})
     app_id: str
     app_arn: str
     name: str
     description: str
     repository: str
     platform: str
-    create_time: int
-    update_time: int
+    create_time: float
+    update_time: float
     environment_variables: Mapping[str, str]
     default_domain: str
     enable_branch_auto_build: bool
@@ -121,30 +122,28 @@ class App:
     compute_role_arn: str | None = None
     iam_service_role_arn: str | None = None
     enable_branch_auto_deletion: bool | None = None
-    basic_auth_credentials: str | None = field(default=None, repr=False)
+    basic_auth_credentials: str | None = None
     custom_rules: tuple[CustomRule, ...] | None = None
     production_branch: ProductionBranch | None = None
-    build_spec: str | None = field(default=None, repr=False)
+    build_spec: str | None = None
     custom_headers: str | None = None
     enable_auto_branch_creation: bool | None = None
     auto_branch_creation_patterns: tuple[str, ...] | None = None
     auto_branch_creation_config: AutoBranchCreationConfig | None = None
     repository_clone_method: str | None = None
     cache_config: CacheConfig | None = None
-    webhook_create_time: int | None = None
+    webhook_create_time: float | None = None
     waf_configuration: WafConfiguration | None = None
     job_config: JobConfig | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateAppResult:
+class CreateAppResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of CreateApp."""
 
     app: App
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateBackendEnvironmentRequest:
+class CreateBackendEnvironmentRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of CreateBackendEnvironment: `POST /apps/{appId}/backendenvironments`."""
 
     app_id: str
@@ -153,36 +152,33 @@ class CreateBackendEnvironmentRequest:
     deployment_artifacts: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BackendEnvironment:
+class BackendEnvironment(ShapeStruct, frozen=True, kw_only=True):
     """`BackendEnvironment` of the service model."""
 
     backend_environment_arn: str
     environment_name: str
-    create_time: int
-    update_time: int
+    create_time: float
+    update_time: float
     stack_name: str | None = None
     deployment_artifacts: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateBackendEnvironmentResult:
+class CreateBackendEnvironmentResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of CreateBackendEnvironment."""
 
     backend_environment: BackendEnvironment
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Backend:
+class Backend(ShapeStruct, frozen=True, kw_only=True):
     """`Backend` of the service model."""
 
     stack_arn: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateBranchRequest:
+class CreateBranchRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of CreateBranch: `POST /apps/{appId}/branches`."""
 
+    SENSITIVE: ClassVar[frozenset[str]] = frozenset({"basic_auth_credentials", "build_spec"})
     app_id: str
     branch_name: str
     description: str | None = None
@@ -192,11 +188,11 @@ class CreateBranchRequest:
     enable_auto_build: bool | None = None
     enable_skew_protection: bool | None = None
     environment_variables: Mapping[str, str] | None = None
-    basic_auth_credentials: str | None = field(default=None, repr=False)
+    basic_auth_credentials: str | None = None
     enable_basic_auth: bool | None = None
     enable_performance_mode: bool | None = None
     tags: Mapping[str, str] | None = None
-    build_spec: str | None = field(default=None, repr=False)
+    build_spec: str | None = None
     ttl: str | None = None
     display_name: str | None = None
     enable_pull_request_preview: bool | None = None
@@ -206,18 +202,18 @@ class CreateBranchRequest:
     compute_role_arn: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Branch:
+class Branch(ShapeStruct, frozen=True, kw_only=True):
     """`Branch` of the service model."""
 
+    SENSITIVE: ClassVar[frozenset[str]] = frozenset({"basic_auth_credentials", "build_spec"})
     branch_arn: str
     branch_name: str
     description: str
     stage: str
     display_name: str
     enable_notification: bool
-    create_time: int
-    update_time: int
+    create_time: float
+    update_time: float
     environment_variables: Mapping[str, str]
     enable_auto_build: bool
     custom_domains: tuple[str, ...]
@@ -231,8 +227,8 @@ class Branch:
     enable_skew_protection: bool | None = None
     enable_performance_mode: bool | None = None
     thumbnail_url: str | None = None
-    basic_auth_credentials: str | None = field(default=None, repr=False)
-    build_spec: str | None = field(default=None, repr=False)
+    basic_auth_credentials: str | None = None
+    build_spec: str | None = None
     associated_resources: tuple[str, ...] | None = None
     pull_request_environment_name: str | None = None
     destination_branch: str | None = None
@@ -242,15 +238,13 @@ class Branch:
     compute_role_arn: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateBranchResult:
+class CreateBranchResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of CreateBranch."""
 
     branch: Branch
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateDeploymentRequest:
+class CreateDeploymentRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of CreateDeployment: `POST /apps/{appId}/branches/{branchName}/deployments`."""
 
     app_id: str
@@ -258,8 +252,7 @@ class CreateDeploymentRequest:
     file_map: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateDeploymentResult:
+class CreateDeploymentResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of CreateDeployment."""
 
     file_upload_urls: Mapping[str, str]
@@ -267,24 +260,21 @@ class CreateDeploymentResult:
     job_id: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SubDomainSetting:
+class SubDomainSetting(ShapeStruct, frozen=True, kw_only=True):
     """`SubDomainSetting` of the service model."""
 
-    prefix: str
     branch_name: str
+    prefix: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CertificateSettings:
+class CertificateSettings(ShapeStruct, frozen=True, kw_only=True):
     """`CertificateSettings` of the service model."""
 
     type: str
     custom_certificate_arn: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateDomainAssociationRequest:
+class CreateDomainAssociationRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of CreateDomainAssociation: `POST /apps/{appId}/domains`."""
 
     app_id: str
@@ -292,12 +282,11 @@ class CreateDomainAssociationRequest:
     sub_domain_settings: tuple[SubDomainSetting, ...]
     enable_auto_sub_domain: bool | None = None
     auto_sub_domain_creation_patterns: tuple[str, ...] | None = None
-    auto_sub_domain_iam_role: str | None = None
+    auto_sub_domain_iam_role: str | None = field(default=None, name="autoSubDomainIAMRole")
     certificate_settings: CertificateSettings | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SubDomain:
+class SubDomain(ShapeStruct, frozen=True, kw_only=True):
     """`SubDomain` of the service model."""
 
     sub_domain_setting: SubDomainSetting
@@ -305,17 +294,17 @@ class SubDomain:
     dns_record: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Certificate:
+class Certificate(ShapeStruct, frozen=True, kw_only=True):
     """`Certificate` of the service model."""
 
     type: str
     custom_certificate_arn: str | None = None
-    certificate_verification_dns_record: str | None = None
+    certificate_verification_dns_record: str | None = field(
+        default=None, name="certificateVerificationDNSRecord"
+    )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DomainAssociation:
+class DomainAssociation(ShapeStruct, frozen=True, kw_only=True):
     """`DomainAssociation` of the service model."""
 
     domain_association_arn: str
@@ -325,21 +314,21 @@ class DomainAssociation:
     status_reason: str
     sub_domains: tuple[SubDomain, ...]
     auto_sub_domain_creation_patterns: tuple[str, ...] | None = None
-    auto_sub_domain_iam_role: str | None = None
+    auto_sub_domain_iam_role: str | None = field(default=None, name="autoSubDomainIAMRole")
     update_status: str | None = None
-    certificate_verification_dns_record: str | None = None
+    certificate_verification_dns_record: str | None = field(
+        default=None, name="certificateVerificationDNSRecord"
+    )
     certificate: Certificate | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateDomainAssociationResult:
+class CreateDomainAssociationResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of CreateDomainAssociation."""
 
     domain_association: DomainAssociation
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateWebhookRequest:
+class CreateWebhookRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of CreateWebhook: `POST /apps/{appId}/webhooks`."""
 
     app_id: str
@@ -347,8 +336,7 @@ class CreateWebhookRequest:
     description: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Webhook:
+class Webhook(ShapeStruct, frozen=True, kw_only=True):
     """`Webhook` of the service model."""
 
     webhook_arn: str
@@ -356,79 +344,69 @@ class Webhook:
     webhook_url: str
     branch_name: str
     description: str
-    create_time: int
-    update_time: int
+    create_time: float
+    update_time: float
     app_id: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateWebhookResult:
+class CreateWebhookResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of CreateWebhook."""
 
     webhook: Webhook
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteAppRequest:
+class DeleteAppRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of DeleteApp: `DELETE /apps/{appId}`."""
 
     app_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteAppResult:
+class DeleteAppResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of DeleteApp."""
 
     app: App
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteBackendEnvironmentRequest:
+class DeleteBackendEnvironmentRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of DeleteBackendEnvironment: `DELETE /apps/{appId}/backendenvironments/{environmentName}`."""
 
     app_id: str
     environment_name: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteBackendEnvironmentResult:
+class DeleteBackendEnvironmentResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of DeleteBackendEnvironment."""
 
     backend_environment: BackendEnvironment
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteBranchRequest:
+class DeleteBranchRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of DeleteBranch: `DELETE /apps/{appId}/branches/{branchName}`."""
 
     app_id: str
     branch_name: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteBranchResult:
+class DeleteBranchResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of DeleteBranch."""
 
     branch: Branch
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteDomainAssociationRequest:
+class DeleteDomainAssociationRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of DeleteDomainAssociation: `DELETE /apps/{appId}/domains/{domainName}`."""
 
     app_id: str
     domain_name: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteDomainAssociationResult:
+class DeleteDomainAssociationResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of DeleteDomainAssociation."""
 
     domain_association: DomainAssociation
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteJobRequest:
+class DeleteJobRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of DeleteJob: `DELETE /apps/{appId}/branches/{branchName}/jobs/{jobId}`."""
 
     app_id: str
@@ -436,137 +414,120 @@ class DeleteJobRequest:
     job_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobSummary:
+class JobSummary(ShapeStruct, frozen=True, kw_only=True):
     """`JobSummary` of the service model."""
 
     job_arn: str
     job_id: str
     commit_id: str
     commit_message: str
-    commit_time: int
-    start_time: int
+    commit_time: float
+    start_time: float
     status: str
     job_type: str
-    end_time: int | None = None
+    end_time: float | None = None
     source_url: str | None = None
     source_url_type: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteJobResult:
+class DeleteJobResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of DeleteJob."""
 
     job_summary: JobSummary
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteWebhookRequest:
+class DeleteWebhookRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of DeleteWebhook: `DELETE /webhooks/{webhookId}`."""
 
     webhook_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteWebhookResult:
+class DeleteWebhookResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of DeleteWebhook."""
 
     webhook: Webhook
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GenerateAccessLogsRequest:
+class GenerateAccessLogsRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of GenerateAccessLogs: `POST /apps/{appId}/accesslogs`."""
 
     domain_name: str
     app_id: str
-    start_time: int | None = None
-    end_time: int | None = None
+    start_time: float | None = None
+    end_time: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GenerateAccessLogsResult:
+class GenerateAccessLogsResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of GenerateAccessLogs."""
 
     log_url: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetAppRequest:
+class GetAppRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of GetApp: `GET /apps/{appId}`."""
 
     app_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetAppResult:
+class GetAppResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of GetApp."""
 
     app: App
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetArtifactUrlRequest:
+class GetArtifactUrlRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of GetArtifactUrl: `GET /artifacts/{artifactId}`."""
 
     artifact_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetArtifactUrlResult:
+class GetArtifactUrlResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of GetArtifactUrl."""
 
     artifact_id: str
     artifact_url: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetBackendEnvironmentRequest:
+class GetBackendEnvironmentRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of GetBackendEnvironment: `GET /apps/{appId}/backendenvironments/{environmentName}`."""
 
     app_id: str
     environment_name: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetBackendEnvironmentResult:
+class GetBackendEnvironmentResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of GetBackendEnvironment."""
 
     backend_environment: BackendEnvironment
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetBranchRequest:
+class GetBranchRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of GetBranch: `GET /apps/{appId}/branches/{branchName}`."""
 
     app_id: str
     branch_name: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetBranchResult:
+class GetBranchResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of GetBranch."""
 
     branch: Branch
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetDomainAssociationRequest:
+class GetDomainAssociationRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of GetDomainAssociation: `GET /apps/{appId}/domains/{domainName}`."""
 
     app_id: str
     domain_name: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetDomainAssociationResult:
+class GetDomainAssociationResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of GetDomainAssociation."""
 
     domain_association: DomainAssociation
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetJobRequest:
+class GetJobRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of GetJob: `GET /apps/{appId}/branches/{branchName}/jobs/{jobId}`."""
 
     app_id: str
@@ -574,14 +535,13 @@ class GetJobRequest:
     job_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Step(ShapeStruct, frozen=True, kw_only=True):
     """`Step` of the service model."""
 
     step_name: str
-    start_time: int
+    start_time: float
     status: str
-    end_time: int
+    end_time: float
     log_url: str | None = None
     artifacts_url: str | None = None
     test_artifacts_url: str | None = None
@@ -591,53 +551,46 @@ class Step:
     context: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class Job(ShapeStruct, frozen=True, kw_only=True):
     """`Job` of the service model."""
 
     summary: JobSummary
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetJobResult:
+class GetJobResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of GetJob."""
 
     job: Job
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetWebhookRequest:
+class GetWebhookRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of GetWebhook: `GET /webhooks/{webhookId}`."""
 
     webhook_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetWebhookResult:
+class GetWebhookResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of GetWebhook."""
 
     webhook: Webhook
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListAppsRequest:
+class ListAppsRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of ListApps: `GET /apps`."""
 
     next_token: str | None = None
     max_results: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListAppsResult:
+class ListAppsResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of ListApps."""
 
     apps: tuple[App, ...]
     next_token: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListArtifactsRequest:
+class ListArtifactsRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of ListArtifacts: `GET /apps/{appId}/branches/{branchName}/jobs/{jobId}/artifacts`."""
 
     app_id: str
@@ -647,24 +600,21 @@ class ListArtifactsRequest:
     max_results: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Artifact:
+class Artifact(ShapeStruct, frozen=True, kw_only=True):
     """`Artifact` of the service model."""
 
     artifact_file_name: str
     artifact_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListArtifactsResult:
+class ListArtifactsResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of ListArtifacts."""
 
     artifacts: tuple[Artifact, ...]
     next_token: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListBackendEnvironmentsRequest:
+class ListBackendEnvironmentsRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of ListBackendEnvironments: `GET /apps/{appId}/backendenvironments`."""
 
     app_id: str
@@ -673,16 +623,14 @@ class ListBackendEnvironmentsRequest:
     max_results: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListBackendEnvironmentsResult:
+class ListBackendEnvironmentsResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of ListBackendEnvironments."""
 
     backend_environments: tuple[BackendEnvironment, ...]
     next_token: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListBranchesRequest:
+class ListBranchesRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of ListBranches: `GET /apps/{appId}/branches`."""
 
     app_id: str
@@ -690,16 +638,14 @@ class ListBranchesRequest:
     max_results: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListBranchesResult:
+class ListBranchesResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of ListBranches."""
 
     branches: tuple[Branch, ...]
     next_token: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListDomainAssociationsRequest:
+class ListDomainAssociationsRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of ListDomainAssociations: `GET /apps/{appId}/domains`."""
 
     app_id: str
@@ -707,16 +653,14 @@ class ListDomainAssociationsRequest:
     max_results: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListDomainAssociationsResult:
+class ListDomainAssociationsResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of ListDomainAssociations."""
 
     domain_associations: tuple[DomainAssociation, ...]
     next_token: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListJobsRequest:
+class ListJobsRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of ListJobs: `GET /apps/{appId}/branches/{branchName}/jobs`."""
 
     app_id: str
@@ -725,30 +669,26 @@ class ListJobsRequest:
     max_results: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListJobsResult:
+class ListJobsResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of ListJobs."""
 
     job_summaries: tuple[JobSummary, ...]
     next_token: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListTagsForResourceRequest:
+class ListTagsForResourceRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of ListTagsForResource: `GET /tags/{resourceArn}`."""
 
     resource_arn: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListTagsForResourceResponse:
+class ListTagsForResourceResponse(ShapeStruct, frozen=True, kw_only=True):
     """Output of ListTagsForResource."""
 
     tags: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListWebhooksRequest:
+class ListWebhooksRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of ListWebhooks: `GET /apps/{appId}/webhooks`."""
 
     app_id: str
@@ -756,16 +696,14 @@ class ListWebhooksRequest:
     max_results: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListWebhooksResult:
+class ListWebhooksResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of ListWebhooks."""
 
     webhooks: tuple[Webhook, ...]
     next_token: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StartDeploymentRequest:
+class StartDeploymentRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of StartDeployment: `POST /apps/{appId}/branches/{branchName}/deployments/start`."""
 
     app_id: str
@@ -775,15 +713,13 @@ class StartDeploymentRequest:
     source_url_type: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StartDeploymentResult:
+class StartDeploymentResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of StartDeployment."""
 
     job_summary: JobSummary
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StartJobRequest:
+class StartJobRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of StartJob: `POST /apps/{appId}/branches/{branchName}/jobs`."""
 
     app_id: str
@@ -793,18 +729,16 @@ class StartJobRequest:
     job_reason: str | None = None
     commit_id: str | None = None
     commit_message: str | None = None
-    commit_time: int | None = None
+    commit_time: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StartJobResult:
+class StartJobResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of StartJob."""
 
     job_summary: JobSummary
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StopJobRequest:
+class StopJobRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of StopJob: `DELETE /apps/{appId}/branches/{branchName}/jobs/{jobId}/stop`."""
 
     app_id: str
@@ -812,43 +746,40 @@ class StopJobRequest:
     job_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StopJobResult:
+class StopJobResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of StopJob."""
 
     job_summary: JobSummary
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TagResourceRequest:
+class TagResourceRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of TagResource: `POST /tags/{resourceArn}`."""
 
     resource_arn: str
     tags: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TagResourceResponse:
+class TagResourceResponse(ShapeStruct, frozen=True, kw_only=True):
     """Output of TagResource."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UntagResourceRequest:
+class UntagResourceRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of UntagResource: `DELETE /tags/{resourceArn}`."""
 
     resource_arn: str
     tag_keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UntagResourceResponse:
+class UntagResourceResponse(ShapeStruct, frozen=True, kw_only=True):
     """Output of UntagResource."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateAppRequest:
+class UpdateAppRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of UpdateApp: `POST /apps/{appId}`."""
 
+    SENSITIVE: ClassVar[frozenset[str]] = frozenset(
+        {"access_token", "basic_auth_credentials", "build_spec", "oauth_token"}
+    )
     app_id: str
     name: str | None = None
     description: str | None = None
@@ -859,31 +790,30 @@ class UpdateAppRequest:
     enable_branch_auto_build: bool | None = None
     enable_branch_auto_deletion: bool | None = None
     enable_basic_auth: bool | None = None
-    basic_auth_credentials: str | None = field(default=None, repr=False)
+    basic_auth_credentials: str | None = None
     custom_rules: tuple[CustomRule, ...] | None = None
-    build_spec: str | None = field(default=None, repr=False)
+    build_spec: str | None = None
     custom_headers: str | None = None
     enable_auto_branch_creation: bool | None = None
     auto_branch_creation_patterns: tuple[str, ...] | None = None
     auto_branch_creation_config: AutoBranchCreationConfig | None = None
     repository: str | None = None
-    oauth_token: str | None = field(default=None, repr=False)
-    access_token: str | None = field(default=None, repr=False)
+    oauth_token: str | None = None
+    access_token: str | None = None
     job_config: JobConfig | None = None
     cache_config: CacheConfig | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateAppResult:
+class UpdateAppResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of UpdateApp."""
 
     app: App
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateBranchRequest:
+class UpdateBranchRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of UpdateBranch: `POST /apps/{appId}/branches/{branchName}`."""
 
+    SENSITIVE: ClassVar[frozenset[str]] = frozenset({"basic_auth_credentials", "build_spec"})
     app_id: str
     branch_name: str
     description: str | None = None
@@ -893,10 +823,10 @@ class UpdateBranchRequest:
     enable_auto_build: bool | None = None
     enable_skew_protection: bool | None = None
     environment_variables: Mapping[str, str] | None = None
-    basic_auth_credentials: str | None = field(default=None, repr=False)
+    basic_auth_credentials: str | None = None
     enable_basic_auth: bool | None = None
     enable_performance_mode: bool | None = None
-    build_spec: str | None = field(default=None, repr=False)
+    build_spec: str | None = None
     ttl: str | None = None
     display_name: str | None = None
     enable_pull_request_preview: bool | None = None
@@ -906,15 +836,13 @@ class UpdateBranchRequest:
     compute_role_arn: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateBranchResult:
+class UpdateBranchResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of UpdateBranch."""
 
     branch: Branch
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateDomainAssociationRequest:
+class UpdateDomainAssociationRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of UpdateDomainAssociation: `POST /apps/{appId}/domains/{domainName}`."""
 
     app_id: str
@@ -922,19 +850,17 @@ class UpdateDomainAssociationRequest:
     enable_auto_sub_domain: bool | None = None
     sub_domain_settings: tuple[SubDomainSetting, ...] | None = None
     auto_sub_domain_creation_patterns: tuple[str, ...] | None = None
-    auto_sub_domain_iam_role: str | None = None
+    auto_sub_domain_iam_role: str | None = field(default=None, name="autoSubDomainIAMRole")
     certificate_settings: CertificateSettings | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateDomainAssociationResult:
+class UpdateDomainAssociationResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of UpdateDomainAssociation."""
 
     domain_association: DomainAssociation
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateWebhookRequest:
+class UpdateWebhookRequest(ShapeStruct, frozen=True, kw_only=True):
     """Input of UpdateWebhook: `POST /webhooks/{webhookId}`."""
 
     webhook_id: str
@@ -942,8 +868,7 @@ class UpdateWebhookRequest:
     description: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateWebhookResult:
+class UpdateWebhookResult(ShapeStruct, frozen=True, kw_only=True):
     """Output of UpdateWebhook."""
 
     webhook: Webhook

@@ -18,7 +18,7 @@ from preamp.model.arns import Resource, ResourceKind
 from preamp.model.caller import Caller
 from preamp.model.errors import NotFound
 from preamp.model.quotas import Quota
-from preamp.model.times import now_ms
+from preamp.model.times import now_ms, seconds
 from preamp.model.webhooks import Webhook, new_token, new_webhook_id
 from preamp.store import webhooks
 
@@ -130,8 +130,8 @@ def _present(services: Services, caller: Caller, webhook: Webhook) -> shapes.Web
         app_id=webhook.app_id,
         branch_name=webhook.branch_name,
         description=webhook.description,
-        create_time=webhook.created_ms,
-        update_time=webhook.updated_ms,
+        create_time=seconds(webhook.created_ms),
+        update_time=seconds(webhook.updated_ms),
     )
 
 

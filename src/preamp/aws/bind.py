@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
+
+from msgspec import Struct
+from msgspec.structs import FieldInfo, fields
 
 from preamp.aws.service import Kind, ModelError, Shape
 from preamp.aws.timestamps import from_wire
@@ -14,7 +16,7 @@ Convert = Callable[[Any], Any]
 
 
 def compile_binder(shape: Shape, target: type) -> Callable[[Mapping[str, Any]], Any]:
-    """A function that makes a `target` (a frozen dataclass mirroring `shape`) from a valid document.
+    """A function that makes a `target` (a struct mirroring `shape`) from a valid document.
 
     Raises ModelError when the fields of `target` are not the members of `shape`. The document of the top
     level has model names, nested objects have wire names, as `parse` and the client leave them.
@@ -22,15 +24,17 @@ def compile_binder(shape: Shape, target: type) -> Callable[[Mapping[str, Any]], 
     return _structure(shape, target, top=True)
 
 
-def mirror_fields(shape: Shape, target: Any) -> Mapping[str, Any]:
-    """The type hints of `target` by field name, after checking that its fields are the shape's members."""
-    if not isinstance(target, type) or not is_dataclass(target):
-        raise ModelError(f"{target!r} is to mirror shape {shape.name} but is not a dataclass")
-    have, want = {field.name for field in fields(target)}, {member.attribute for member in shape.members}
-    if have != want:
-        odd = ", ".join(sorted(have ^ want))
-        raise ModelError(f"{target.__name__} does not mirror shape {shape.name}: {odd}")
-    return get_type_hints(target)
+def mirror_fields(shape: Shape, target: Any) -> Mapping[str, FieldInfo]:
+    """The fields of `target` by name, after checking that they are the shape's members."""
+    if not isinstance(target, type) or not issubclass(target, Struct):
+        raise ModelError(f"{target!r} is to mirror shape {shape.name} but is not a struct")
+    found = {field.name: field for field in fields(target)}
+    if odd := set(found) ^ {member.attribute for member in shape.members}:
+        raise ModelError(f"{target.__name__} does not mirror shape {shape.name}: {', '.join(sorted(odd))}")
+    for member in shape.members:
+        if found[member.attribute].required and not member.required:
+            raise ModelError(f"{target.__name__}.{member.attribute} must be optional, as in {shape.name}")
+    return found
 
 
 def without_none(hint: Any) -> Any:
@@ -41,25 +45,18 @@ def without_none(hint: Any) -> Any:
 
 
 def _structure(shape: Shape, target: type, *, top: bool = False) -> Convert:
-    hints = mirror_fields(shape, target)
+    mirror = mirror_fields(shape, target)
     plan = [
         (
             member.name if top else member.wire_name,
             member.attribute,
-            _converter(member.shape, without_none(hints[member.attribute])),
+            _converter(member.shape, without_none(mirror[member.attribute].type)),
         )
         for member in shape.members
     ]
 
-    # What an override made optional has no default in the mirror.
-    absent = dict.fromkeys(
-        member.attribute
-        for member, field in zip(shape.members, _fields_of(shape, target), strict=True)
-        if not member.required and field.default is MISSING and field.default_factory is MISSING
-    )
-
     def bind(document: Mapping[str, Any]) -> Any:
-        values = dict(absent)
+        values = {}
         for name, attribute, convert in plan:
             value = document.get(name)
             if value is not None:
@@ -67,12 +64,6 @@ def _structure(shape: Shape, target: type, *, top: bool = False) -> Convert:
         return target(**values)
 
     return bind
-
-
-def _fields_of(shape: Shape, target: type) -> list[Field[Any]]:
-    """The fields of `target` in the order of the shape's members."""
-    by_name = {field.name: field for field in fields(target)}
-    return [by_name[member.attribute] for member in shape.members]
 
 
 def _converter(shape: Shape, hint: Any) -> Convert | None:

@@ -1,4 +1,4 @@
-"""Write the dataclasses that mirror a service's shapes: `python -m preamp.aws.generate_shapes amplify FILE`.
+"""Write the structs that mirror a service's shapes: `python -m preamp.aws.generate_shapes amplify FILE`.
 
 They are generated rather than written because there are over a hundred, and rather than made at run time
 because type checkers and readers need them as text.
@@ -10,37 +10,42 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from preamp.aws.service import Kind, Member, Service, Shape, load_service
+from preamp.aws.service import Kind, Member, Overrides, Service, Shape, load_service
 
 _SCALARS = {
     Kind.STRING: "str",
     Kind.INTEGER: "int",
     Kind.FLOAT: "float",
     Kind.BOOLEAN: "bool",
-    Kind.TIMESTAMP: "int",
+    Kind.TIMESTAMP: "float",
 }
+_LINE = 110
 _HEAD = '''\
 """Inputs, outputs and structures of the service `{name}`, API version {version}.
 
-Generated from botocore's service model, do not edit:
-`python -m preamp.aws.generate_shapes {name} {file}`; a test checks that it is current.
+Generated from botocore's service model, do not edit; a test checks that it is current:
+`python -m preamp.aws.generate_shapes {command}`
 Longer than other modules because it is one list that nobody writes by hand.
 
-Timestamps are `int`, milliseconds since the epoch. Enums are plain `str`: the real service also uses values
-that its model lacks. `None` is a member that is absent on the wire. Sensitive members are not in `repr`.
+Timestamps are `float`, seconds since the epoch, as on the wire. Enums are plain `str`: the real service also
+uses values that its model lacks. `None` is a member that is absent on the wire.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+from msgspec import field
+
+from preamp.model.shape import ShapeStruct
 '''
 
 
-def generate(service: Service, *, file: str) -> str:
-    """The whole module as text, formatted as the project's formatter would; `file` is named in its head."""
-    parts = [_HEAD.format(name=service.name, version=service.api_version, file=file)]
-    parts.extend(_dataclass(service, shape) for shape in _structures(service))
+def generate(service: Service, *, command: str) -> str:
+    """The whole module as text, formatted as the project's formatter would; its head names the `command`."""
+    parts = [_HEAD.format(name=service.name, version=service.api_version, command=command)]
+    parts.extend(_struct(service, shape) for shape in _structures(service))
     parts.append(_operation_types(service))
     return "\n\n".join(parts)
 
@@ -65,13 +70,16 @@ def _reachable(shape: Shape) -> Iterator[Shape]:
         yield shape
 
 
-def _dataclass(service: Service, shape: Shape) -> str:
-    lines = ["@dataclass(frozen=True, kw_only=True, slots=True)", f"class {shape.name}:"]
+def _struct(service: Service, shape: Shape) -> str:
+    lines = [f"class {shape.name}(ShapeStruct, frozen=True, kw_only=True):"]
     lines.append(f'    """{_purpose(service, shape)}"""')
     if shape.members:
         lines.append("")
     ordered = sorted(shape.members, key=lambda member: not member.required)
-    lines.extend(f"    {_field(member)}" for member in ordered)
+    if hidden := sorted(member.attribute for member in shape.members if _is_sensitive(member.shape)):
+        names = ", ".join(f'"{name}"' for name in hidden)
+        lines.append(_call("SENSITIVE: ClassVar[frozenset[str]] = frozenset", f"{{{names}}}"))
+    lines.extend(_field(member) for member in ordered)
     return "\n".join(lines) + "\n"
 
 
@@ -86,10 +94,24 @@ def _purpose(service: Service, shape: Shape) -> str:
 
 def _field(member: Member) -> str:
     declared = f"{member.attribute}: {_type(member.shape)}"
-    hidden = _is_sensitive(member.shape)
+    renamed = f'name="{member.wire_name}"' if _camel(member.attribute) != member.wire_name else None
     if member.required:
-        return f"{declared} = field(repr=False)" if hidden else declared
-    return f"{declared} | None = field(default=None, repr=False)" if hidden else f"{declared} | None = None"
+        return _call(f"{declared} = field", renamed) if renamed else f"    {declared}"
+    if renamed:
+        return _call(f"{declared} | None = field", f"default=None, {renamed}")
+    return f"    {declared} | None = None"
+
+
+def _call(start: str, arguments: str) -> str:
+    """A line of a class, broken as the formatter breaks it."""
+    line = f"    {start}({arguments})"
+    return line if len(line) <= _LINE else f"    {start}(\n        {arguments}\n    )"
+
+
+def _camel(attribute: str) -> str:
+    """The name that `rename="camel"` gives."""
+    first, *rest = attribute.split("_")
+    return first + "".join(part.title() for part in rest)
 
 
 def _is_sensitive(shape: Shape) -> bool:
@@ -125,8 +147,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m preamp.aws.generate_shapes")
     parser.add_argument("service", help="a rest-json service that botocore knows, such as amplify")
     parser.add_argument("file", help="the Python file to write, relative to the project's folder")
+    parser.add_argument(
+        "--optional",
+        metavar="SHAPE.MEMBER",
+        action="append",
+        default=[],
+        help="a member that the model requires and the wire does not",
+    )
     options = parser.parse_args(arguments)
-    text = generate(load_service(options.service), file=options.file)
+    service = load_service(options.service, overrides=Overrides(optional=frozenset(options.optional)))
+    flags = "".join(f" --optional {member}" for member in options.optional)
+    text = generate(service, command=f"{options.service} {options.file}{flags}")
     Path(options.file).write_text(text, encoding="utf-8")
     return 0
 

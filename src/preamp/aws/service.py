@@ -23,7 +23,7 @@ class ModelError(Exception):
 
 
 class Kind(StrEnum):
-    STRUCTURE = "structure"  # a frozen dataclass
+    STRUCTURE = "structure"  # a frozen struct
     LIST = "list"  # a tuple
     MAP = "map"  # a mapping with string keys
     STRING = "string"  # str

@@ -1,4 +1,4 @@
-"""Times on the wire: epoch seconds out; epoch seconds or ISO 8601 in; milliseconds inside."""
+"""Times on the wire: epoch seconds out; epoch seconds or ISO 8601 in."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ _EARLIEST_S = -62135596800
 _LATEST_S = 253402300799
 
 
-def to_wire(ms: int) -> float:
-    """Epoch seconds with the milliseconds as fraction: `1600408195.766`."""
-    return ms / 1000
-
-
-def from_wire(value: object) -> int | None:
-    """Milliseconds since the epoch, or `None` when `value` is no time between the years 1 and 9999.
+def from_wire(value: object) -> float | None:
+    """Epoch seconds to the millisecond, or `None` when `value` is no time between the years 1 and 9999.
 
     Accepts numbers (epoch seconds, any fraction) and ISO 8601 strings; without an offset they are UTC.
     """
@@ -31,4 +26,4 @@ def from_wire(value: object) -> int | None:
         seconds = value
     if not _EARLIEST_S <= seconds <= _LATEST_S:
         return None
-    return round(seconds * 1000)
+    return round(seconds * 1000) / 1000

@@ -11,6 +11,16 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def seconds(ms: int) -> float:
+    """As AWS has it on the wire: `1600408195.766`."""
+    return ms / 1000
+
+
+def milliseconds(epoch_seconds: float) -> int:
+    """The opposite of `seconds`."""
+    return round(epoch_seconds * 1000)
+
+
 def iso(ms: int) -> str:
     """`2025-10-08T22:22:34.059Z`, the form Amplify's build logs use."""
     moment = datetime.fromtimestamp(ms / 1000, tz=UTC)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any
+
+from msgspec.structs import fields
 
 # Shapes with a pattern: a value of exactly n characters that matches, and one that does not.
 FITTING = {
@@ -81,12 +82,11 @@ def wire_value(shapes: Mapping[str, Any], name: str) -> Any:
 
 
 def output_value(shape, target: Any) -> Any:
-    """A typed output with every member set, made from our compiled shape and its dataclass."""
+    """A typed output with every member set, made from our compiled shape and its struct."""
     match shape.kind.value:
         case "structure":
-            assert is_dataclass(target)
-            hints = typing.get_type_hints(target)
-            assert {field.name for field in fields(target)} == {m.attribute for m in shape.members}
+            hints = {field.name: field.type for field in fields(target)}
+            assert set(hints) == {m.attribute for m in shape.members}
             return target(
                 **{m.attribute: output_value(m.shape, _plain(hints[m.attribute])) for m in shape.members}
             )
@@ -103,7 +103,7 @@ def output_value(shape, target: Any) -> Any:
         case "integer":
             return 1
         case "timestamp":
-            return 1600408195766
+            return 1600408195.766
     raise AssertionError(shape.kind)
 
 

@@ -51,8 +51,8 @@ def test_a_typed_input_arrives_and_a_typed_output_leaves() -> None:
                 job_id="1",
                 commit_id="HEAD",
                 commit_message="",
-                commit_time=1600408195766,
-                start_time=1600408195000,
+                commit_time=1600408195.766,
+                start_time=1600408195.0,
                 status="PENDING",
                 job_type="RELEASE",
             )
@@ -69,7 +69,7 @@ def test_a_typed_input_arrives_and_a_typed_output_leaves() -> None:
     ((name, caller, request),) = seen
     assert name == "StartJob"
     assert request == shapes.StartJobRequest(
-        app_id="d1", branch_name="a/b", job_type="RELEASE", commit_time=1704164645000
+        app_id="d1", branch_name="a/b", job_type="RELEASE", commit_time=1704164645.0
     )
     assert caller.endpoint == "http://127.0.0.1:7732"
     assert caller.request_id == answer.headers["x-amzn-requestid"]
