@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from sqlalchemy import event
 
 from preamp.edge.server import EdgeConfig, listen, serve
 from preamp.model.apps import App, AppConfig, CustomRule
@@ -38,6 +41,10 @@ class UnsyncedBlobs(LocalBlobs):
         pass
 
 
+def _careless(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA synchronous=OFF")  # tests do not survive power cuts
+
+
 class World:
     """A data folder with a database and blobs."""
 
@@ -45,6 +52,7 @@ class World:
         self.folder = folder
         self.database_path = folder / "preamp.db"
         self.database = open_sqlite(self.database_path)
+        event.listen(self.database.engine, "connect", _careless)
         metadata.create_all(self.database.engine)
         self.blobs = UnsyncedBlobs(folder / "blobs")
 
@@ -278,6 +286,7 @@ def running_edge(world: World, *, memory_bytes: int = 32 << 20, **config) -> Ite
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(stop.set)
         thread.join(30)
+        sock.close()
         world.database.close()
     if failures:
         raise failures[0]

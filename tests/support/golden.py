@@ -10,20 +10,33 @@
     headers:
       customHeaders: ...                 YAML
     auth: user:password                  basic authentication of the app
+    branch-auth: user:password           of the branch; `off` switches the app's off
+    allow: 192.0.2.0/24, ::1/128        who may visit; `deny`, `branch-allow`, `branch-deny` too
+    maintenance: text                    the branch shows the maintenance page
+    skew: on                             the branch has skew protection
+    immutable: on                        the app has immutable assets
+    earlier:                             files of an earlier release; oldest first, as jobs 1, 2
+      old.js: 1
+    earlier-headers:                     YAML of the last of these
+    domain: www.{app}.example            a verified custom host; again for more
+    app-root: packages/web               of a monorepo's custom headers
     host: main.{app}.localhost           when it is another
     request:
-      GET /about
+      POST /about
       Accept: */*
+      body: text                         sent with its length
     answer:
       200
       Content-Type: text/html; charset=utf-8
       !Location                          has to be absent
       body: <h1>about</h1>               exact; `{file:PATH}` is a file's content
       body has: text
+      body lacks: text
 
 `request:` and `answer:` may follow each other several times. In all of them, in the host and in sources of
 rules `{app}` is the app's id; `{etag:PATH}`, `{etag:PATH:br}` the ETag of a file or its twin,
-`{size:PATH:br}` its length in bytes.
+`{size:PATH:br}` its length in bytes. `{upstream}` is the URL of the server in tests.support.upstream,
+`{upstream-host}` its host and port. The edge trusts 127.0.0.1, where requests come from, as a proxy.
 """
 
 from __future__ import annotations
@@ -42,7 +55,10 @@ from preamp.model.releases import Body, Encoding, Manifest
 from tests.support.edge import Reply
 
 _RULE = re.compile(r"(\S+) -> (\S+)(?: (\S+?))?(?: (<\w+>))?")
-_FIELD = re.compile(r"\{(app|etag|size|file)(?::([^:}]+))?(?::(\w+))?\}")
+_FIELD = re.compile(r"\{(app|etag|size|file|upstream|upstream-host)(?::([^:}]+))?(?::(\w+))?\}")
+_LISTS = {"allow", "deny", "branch-allow", "branch-deny"}
+_TEXTS = {"auth", "host", "branch-auth", "maintenance", "app-root"}
+_SWITCHES = {"skew", "immutable"}
 
 
 @dataclass
@@ -60,6 +76,17 @@ class Case:
     headers: str | None = None
     auth: str | None = None
     host: str = "main.{app}.localhost"
+    branch_auth: str | None = None
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    branch_allow: tuple[str, ...] = ()
+    branch_deny: tuple[str, ...] = ()
+    maintenance: str | None = None
+    skew: bool = False
+    immutable: bool = False
+    earlier: list[tuple[dict[str, bytes], str | None]] = field(default_factory=list)
+    domains: list[str] = field(default_factory=list)
+    app_root: str | None = None
     exchanges: list[Exchange] = field(default_factory=list)
 
 
@@ -74,8 +101,18 @@ def read_case(path: Path) -> Case:
             case.rules = [_rule(line) for line in block]
         elif name == "headers":
             case.headers = "\n".join(block) + "\n"
-        elif name in {"auth", "host"}:
-            setattr(case, name, value)
+        elif name in _TEXTS:
+            setattr(case, name.replace("-", "_"), value)
+        elif name in _LISTS:
+            setattr(case, name.replace("-", "_"), tuple(item.strip() for item in value.split(",")))
+        elif name in _SWITCHES:
+            setattr(case, name, value == "on")
+        elif name == "earlier":
+            case.earlier.append((dict(_file(line) for line in block), None))
+        elif name == "earlier-headers":
+            case.earlier[-1] = (case.earlier[-1][0], "\n".join(block) + "\n")
+        elif name == "domain":
+            case.domains.append(value)
         elif name == "request":
             case.exchanges.append(Exchange(number, block, []))
         elif name == "answer":
@@ -90,7 +127,7 @@ def read_case(path: Path) -> Case:
 
 def _sections(text: str) -> Iterator[tuple[int, str, str, list[str]]]:
     lines = text.splitlines()
-    start = next(n for n, line in enumerate(lines) if re.match(r"[a-z]+:", line))
+    start = next(n for n, line in enumerate(lines) if re.match(r"[a-z-]+:", line))
     yield 1, "title", " ".join(lines[:start]).strip(), []
     while start < len(lines):
         name, _, value = lines[start].partition(":")
@@ -122,6 +159,7 @@ class Filler:
     app_id: str
     case: Case
     manifest: Manifest | None
+    upstream: str = ""
 
     def __call__(self, text: str) -> str:
         return _FIELD.sub(self._value, text)
@@ -130,6 +168,8 @@ class Filler:
         kind, path, coding = match.groups()
         if kind == "app":
             return self.app_id
+        if kind.startswith("upstream"):
+            return self.upstream if kind == "upstream" else self.upstream.removeprefix("http://")
         if kind == "file":
             return self.case.files[path].decode()
         assert self.manifest is not None
@@ -143,8 +183,11 @@ def request_bytes(exchange: Exchange, fill: Filler) -> tuple[bytes, str]:
     start, *headers = [fill(line) for line in exchange.request]
     if not any(line.lower().startswith("host:") for line in headers):
         headers.insert(0, f"Host: {fill(fill.case.host)}")
-    headers = [line for line in headers if line != "Host: none"]
-    return "\r\n".join([f"{start} HTTP/1.1", *headers, "", ""]).encode(), start.split(" ")[0]
+    body = b"".join(line[6:].encode() for line in headers if line.startswith("body: "))
+    headers = [line for line in headers if line != "Host: none" and not line.startswith("body: ")]
+    if body:
+        headers.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([f"{start} HTTP/1.1", *headers, "", ""]).encode() + body, start.split(" ")[0]
 
 
 def differences(exchange: Exchange, reply: Reply, fill: Filler) -> list[str]:
@@ -168,6 +211,9 @@ def differences(exchange: Exchange, reply: Reply, fill: Filler) -> list[str]:
         elif name == "body has":
             if value not in text:
                 wrong.append(f"body is {text!r}, without {value!r}")
+        elif name == "body lacks":
+            if value in text:
+                wrong.append(f"body is {text!r}, with {value!r}")
         elif reply.headers.get(name.lower()) != value:
             wrong.append(f"{name} is {reply.headers.get(name.lower())!r}, expected {value!r}")
     return wrong
