@@ -28,6 +28,7 @@ from preamp.cli.logs import logs
 from preamp.cli.maintenance import maintenance
 from preamp.cli.processes import control, edge, worker
 from preamp.cli.quotas import quotas
+from preamp.cli.rollback import promote, rollback
 from preamp.cli.secrets import secrets
 from preamp.cli.serve import serve
 from preamp.cli.spec import spec
@@ -74,6 +75,8 @@ for command in (
     deploy,
     jobs,
     logs,
+    rollback,
+    promote,
     env,
     keys,
     quotas,

@@ -166,7 +166,7 @@ class Remote:
     def start_deployment(self, app_id: str, branch: str, job_id: str) -> None:
         self._call("start_deployment", appId=app_id, branchName=branch, jobId=job_id)
 
-    def own(self, path: str, parameters: Sequence[tuple[str, str]]) -> Any:
+    def own(self, path: str, parameters: Sequence[tuple[str, str]], *, method: str = "GET") -> Any:
         """The JSON of an endpoint of Preamp's own below `/_preamp/`, called with a signature."""
         from urllib.error import HTTPError, URLError
         from urllib.parse import quote, urlencode
@@ -180,9 +180,9 @@ class Remote:
             raise CommandError('no access key: run eval "$(preamp env)" first')
         query = urlencode(parameters, quote_via=quote, safe="")
         url = f"{self.endpoint.control_url.rstrip('/')}{path}?{query}"
-        signed = AWSRequest(method="GET", url=url)
+        signed = AWSRequest(method=method, url=url)
         SigV4Auth(credentials.get_frozen_credentials(), "amplify", self.endpoint.region).add_auth(signed)
-        request = Request(url, headers=dict(signed.headers))  # noqa: S310 (the server's own URL)
+        request = Request(url, headers=dict(signed.headers), method=method)  # noqa: S310 (the server's own)
         try:
             with opener(url).open(request, timeout=30) as answer:
                 return json.load(answer)

@@ -20,7 +20,7 @@ from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
 from preamp.store.hosting import CustomHost, Site, site_of_host, sites_of_app
 from preamp.store.manifests import ManifestError, read_manifest
-from preamp.store.releases import get_release, get_release_of_job, releases_before
+from preamp.store.releases import get_release, get_release_of_job, releases_beside
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class SiteReader:
             release = get_release(conn, site.release_id) if site and site.release_id else None
             protected = site is not None and site.branch.enable_skew_protection and label in app.sites
             older = (
-                releases_before(conn, site.branch_id, job=site.job, limit=self._skew_releases)
+                releases_beside(conn, site.branch_id, job=site.job, limit=self._skew_releases)
                 if site and protected and site.job is not None
                 else []
             )

@@ -34,9 +34,12 @@ from preamp.files.uploads import UploadLimits
 from preamp.hooks.app import HooksApp
 from preamp.model.caller import Scope as CallerScope
 from preamp.model.keys import Key
+from preamp.server.audit import AuditLog
 from preamp.server.explain import PATH as EXPLAIN
 from preamp.server.explain import ExplainApp
 from preamp.server.known_keys import KnownKeys
+from preamp.server.own import OwnApi
+from preamp.server.switches import Switches
 from preamp.server.uvicorn_server import serve_app
 from preamp.settings import AuthMode, Settings
 from preamp.store import keys
@@ -54,8 +57,11 @@ OVERRIDES = Overrides(extra_enum_values={"Stage": ("NONE",)}, optional=frozenset
 class ControlApp:
     """Sends each request to the part that answers it."""
 
-    def __init__(self, *, aws: AwsApp, files: FilesApp, hooks: HooksApp, explain: ExplainApp) -> None:
+    def __init__(
+        self, *, aws: AwsApp, files: FilesApp, hooks: HooksApp, explain: ExplainApp, own: OwnApi
+    ) -> None:
         self._aws = aws
+        self._own = own
         self._explain = explain
         self._files = files
         self._hooks = hooks
@@ -72,6 +78,8 @@ class ControlApp:
             await send_health(send, "control")
         elif path == EXPLAIN:
             await self._explain(scope, receive, send)
+        elif self._own.serves(path):
+            await self._own(scope, receive, send)
         elif path.startswith(FILES):
             await self._files(scope, receive, send)
         else:
@@ -101,10 +109,12 @@ class Control:
     stores: Stores
     aws: AwsApp
     app: ControlApp
+    audit: AuditLog
 
     def close(self) -> None:
         """Wait for the operations that run, and let go of the database."""
         self.aws.close()
+        self.audit.close()
         self.stores.close()
 
 
@@ -127,6 +137,7 @@ def assemble(
         tokens=PageTokens(master.derive("page tokens")),
         site_domain=settings.site_domain or f"localhost:{edge_port}",
     )
+    audit = AuditLog(database)
     authenticator, authoriser = _authenticator(services), Authoriser(resolver(services))
     aws = AwsApp(
         service=load_service("amplify", overrides=OVERRIDES),
@@ -134,7 +145,7 @@ def assemble(
         authenticator=authenticator,
         authoriser=authoriser,
         endpoint=settings.control_url,
-        observers=observers,
+        observers=(*observers, audit.observe),
     )
     files = FilesApp(
         database=database,
@@ -152,8 +163,14 @@ def assemble(
         site_domain=services.site_domain,
         skew_releases=settings.skew_releases,
     )
-    app = ControlApp(aws=aws, files=files, hooks=HooksApp(services), explain=explain)
-    return Control(services=services, stores=stores, aws=aws, app=app)
+    own = OwnApi(
+        Switches(database=database, blobs=stores.blobs).endpoints(),
+        authenticator=authenticator,
+        authoriser=authoriser,
+        on_change=audit.record,
+    )
+    app = ControlApp(aws=aws, files=files, hooks=HooksApp(services), explain=explain, own=own)
+    return Control(services=services, stores=stores, aws=aws, app=app, audit=audit)
 
 
 def bindings(services: Services, *, inline: bool = False) -> dict[str, OperationBinding]:

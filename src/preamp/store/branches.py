@@ -150,6 +150,15 @@ def advance(conn: Connection, branch_id: int, *, job: int, release_id: str) -> b
     return done.rowcount == 1
 
 
+def switch(conn: Connection, branch_id: int, *, job: int, release_id: str) -> None:
+    """Serve `release_id` whatever is served now; only for somebody who says so."""
+    conn.execute(
+        update(branches)
+        .where(branches.c.branch_id == branch_id)
+        .values(active_job=job, active_release=release_id)
+    )
+
+
 def delete_branch(conn: Connection, branch_id: int) -> None:
     """Jobs, releases and uploads go with it."""
     conn.execute(delete(branches).where(branches.c.branch_id == branch_id))

@@ -63,7 +63,7 @@ _PAGE = (
 )
 
 
-def insert_job(conn: Connection, job: Job, *, scope: Scope, app_id: str) -> None:
+def insert_job(conn: Connection, job: Job, *, scope: Scope, app_id: str, pushed: bool = False) -> None:
     commit = job.commit
     conn.execute(
         insert(jobs).values(
@@ -82,6 +82,8 @@ def insert_job(conn: Connection, job: Job, *, scope: Scope, app_id: str) -> None
             source_url_type=job.source_url_type,
             created_ms=job.created_ms,
             started_ms=job.started_ms,
+            ended_ms=job.ended_ms,
+            pushed=pushed,
         )
     )
 

@@ -48,6 +48,17 @@ def releases_before(conn: Connection, branch_id: int, *, job: int, limit: int) -
     return [_release(row) for row in rows]
 
 
+def releases_beside(conn: Connection, branch_id: int, *, job: int, limit: int) -> list[Release]:
+    """The releases of other jobs, newest first: after a rollback also those of later ones."""
+    rows = conn.execute(
+        select(releases)
+        .where(releases.c.branch_id == branch_id, releases.c.job != job)
+        .order_by(releases.c.job.desc())
+        .limit(limit)
+    ).mappings()
+    return [_release(row) for row in rows]
+
+
 def delete_release_of_job(conn: Connection, branch_id: int, job: int) -> None:
     conn.execute(delete(releases).where(releases.c.branch_id == branch_id, releases.c.job == job))
 

@@ -98,6 +98,8 @@ jobs = Table(
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("worker_id", Text),
     Column("status_reason", Text),
+    # Started by a push and not by a call of the API: a newer push may take its place while it waits.
+    Column("pushed", Boolean, nullable=False, server_default=text("false")),
     # `ended_ms IS NULL` is what "unfinished" means; both indexes hold only those few rows.
     Index(
         "jobs_open_by_branch",
@@ -323,6 +325,41 @@ subdomains = Table(
     ),
     Index("subdomains_by_branch", "branch_id"),
     sqlite_with_rowid=False,
+)
+
+# Which release a branch was made to serve by hand; jobs that succeed are not in here.
+switches = Table(
+    "switches",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("branch_id", BigInteger, ForeignKey("branches.branch_id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("from_job", Integer),
+    Column("to_job", Integer, nullable=False),
+    # Of a promotion: where the release came from. A name, because that branch may be deleted.
+    Column("source_branch", Text),
+    Column("source_job", Integer),
+    Column("actor", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("switches_by_branch", "branch_id", "seq"),
+    sqlite_autoincrement=True,
+)
+
+# Every call that changes something, whatever became of it.
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("account", Text),
+    Column("actor", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("app_id", Text),
+    Column("target", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Index("audit_by_app", "app_id", "seq"),
+    sqlite_autoincrement=True,
 )
 
 # What the edge watches: one row each time something that changes answers was written.

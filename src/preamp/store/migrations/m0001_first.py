@@ -58,6 +58,23 @@ def upgrade(op: Operations) -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "audit",
+        sa.Column(
+            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("operation", sa.Text(), nullable=False),
+        sa.Column("app_id", sa.Text(), nullable=True),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("audit_by_app", "audit", ["app_id", "seq"], unique=False)
+    op.create_table(
         "changes",
         sa.Column(
             "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -241,6 +258,7 @@ def upgrade(op: Operations) -> None:
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("worker_id", sa.Text(), nullable=True),
         sa.Column("status_reason", sa.Text(), nullable=True),
+        sa.Column("pushed", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.ForeignKeyConstraint(["branch_id"], ["branches.branch_id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("branch_id", "number"),
         sqlite_with_rowid=False,
@@ -300,6 +318,24 @@ def upgrade(op: Operations) -> None:
         sqlite_where=sa.text("claimed = 1"),
         postgresql_where=sa.text("claimed"),
     )
+    op.create_table(
+        "switches",
+        sa.Column(
+            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("branch_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("from_job", sa.Integer(), nullable=True),
+        sa.Column("to_job", sa.Integer(), nullable=False),
+        sa.Column("source_branch", sa.Text(), nullable=True),
+        sa.Column("source_job", sa.Integer(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["branch_id"], ["branches.branch_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("seq"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("switches_by_branch", "switches", ["branch_id", "seq"], unique=False)
     op.create_table(
         "uploads",
         sa.Column("branch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
