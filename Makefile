@@ -8,11 +8,11 @@ T ?= tests
 PYTEST_ARGS ?=
 WORKERS ?= auto
 
-.PHONY: help demo test check format bench docs lock clean
+.PHONY: help demo test cluster-test check format bench docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
-		awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+		awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 demo: ## Build and serve the sample site through the API, until Ctrl-C (ONCE=1: exit at the end)
 	@tools/setup.sh run
@@ -22,6 +22,11 @@ test: ## Run the tests (T=tests/unit/cli: only those; PYTEST_ARGS: more argument
 	@tools/setup.sh dev
 	@tools/debian.sh tests/debian-packages.txt
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS) $(T)
+
+cluster-test: ## Run 1,000 jobs on many machines under faults (JOBS=100 for fewer, SEED=... to repeat)
+	@tools/setup.sh dev
+	@tools/debian.sh tests/debian-packages.txt
+	@PREAMP_TEST_JOBS=$(or $(JOBS),1000) PREAMP_TEST_SEED=$(SEED) $(BIN)/pytest -s -q tests/cluster
 
 check: ## Check format, lint, types, imports, house rules and the docs
 	@tools/setup.sh dev

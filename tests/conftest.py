@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.support.postgres import Postgres
+    from tests.support.swift import Swift
 
 MISSING = "missing tool"
 DEBIAN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -33,7 +34,8 @@ def find_tool(name: str) -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     """No test may read the developer's settings and keys, or reach a server of his."""
     for name in [name for name in os.environ if name.startswith(("PREAMP_", "AWS_"))]:
-        del os.environ[name]
+        if not name.startswith("PREAMP_TEST_"):  # those are for the tests themselves
+            del os.environ[name]
     os.environ.update(
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
@@ -88,6 +90,20 @@ def postgres() -> Iterator[Postgres]:
     from tests.support.postgres import Postgres
 
     server = Postgres()
+    try:
+        server.create()
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def swift() -> Iterator[Swift]:
+    """An S3 service of this test process; make a bucket or a prefix for each test."""
+    from tests.support.swift import Swift
+
+    server = Swift()
     try:
         server.create()
         server.start()

@@ -42,6 +42,8 @@ class Postgres:
             [*_as_owner(), *command, "--locale=C.UTF-8", "--no-sync"], capture_output=True, cwd=self.root
         )
         assert done.returncode == 0, done.stderr.decode()
+        with (self.data / "pg_hba.conf").open("a") as file:
+            file.write(f"host all all {self.host}/24 trust\n")
 
     @property
     def data(self) -> Path:
