@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import posixpath
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,10 @@ class Cache:
 
 
 def _inside(path: str) -> str | None:
-    return None if ".." in path.split("/") else normal(path)
+    """`src/apps/web/../../.turbo` is `src/.turbo`; nothing is that leaves `src` or `home`."""
+    top = path.partition("/")[0]
+    clean = normal(posixpath.normpath(path))
+    return clean if clean.startswith(f"{top}/") else None
 
 
 def cache_of(

@@ -12,6 +12,7 @@ from preamp.build.request import BuildEvent, EventKind, OnEvent
 from preamp.build.sandbox import Limits
 from preamp.build.shell import Shell
 from preamp.build.spec import Application, Command, Section
+from preamp.build.watchdog import Excess
 
 MAX_COMMAND_SHOWN = 2000
 GIB = 1024**3
@@ -85,9 +86,9 @@ class PhaseRunner:
         last = self._log.last_lines
         first_line = command.splitlines()[0] if command else ""
         what = f"Command `{first_line}` of phase {phase} failed with exit code {code}"
-        if self._shell.out_of_memory():
-            memory = f"{(self._limits.memory_bytes or 0) / GIB:.1f} GiB"
-            what = f"Out of memory: the build used more than {memory}, which its compute type allows. {what}"
+        excess = self._shell.excess()
+        if excess is not None:
+            what = f"{self._too_much(excess)} {what}"
         elif shell_gone and code == 0:
             what = (
                 f"Command `{first_line}` of phase {phase} ended the build's shell, so that nothing after it "
@@ -101,3 +102,17 @@ class PhaseRunner:
         self._log.error("!!! Non-Zero Exit Code detected")
         self._log.error(f"!!! {what}")
         raise BuildFailed(what, phase=phase, command=command, exit_code=code, last_lines=last)
+
+    def _too_much(self, excess: Excess) -> str:
+        match excess:
+            case Excess.MEMORY:
+                memory = (self._limits.memory_bytes or 0) / GIB
+                return f"Out of memory: the build used more than {memory:.1f} GiB, all it may have."
+            case Excess.DISK:
+                disk = (self._limits.disk_bytes or 0) / 10**9
+                return f"Out of disk space: the build's files took more than {disk:.1f} GB, all it may have."
+            case Excess.SPACE:
+                return (
+                    "Out of disk space: the disk of the machine that runs the build is full, and this build "
+                    "has the most on it. Free some space and start the job again."
+                )

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from preamp.build.logs import BuildLog, OutputPipe
 from preamp.build.sandbox import Launch, Limits, Running, Sandbox
+from preamp.build.watchdog import Excess, watch
 
 # `break` and `exit 0` end the loop or the shell: the next command gets a new Bash in the same folder with the
 # same exported variables. `continue` is answered at the head of the loop.
@@ -60,6 +61,7 @@ class Shell:
         self._running: Running | None = None
         self._output: OutputPipe | None = None
         self._waiter: asyncio.Task[int] | None = None
+        self._watch: asyncio.Task[Excess] | None = None
         self._buffer = b""
 
     async def start(
@@ -100,6 +102,7 @@ class Shell:
             os.close(stdin)
             self._output.close_writer()
         self._waiter = asyncio.create_task(self._running.wait())
+        self._watch = asyncio.create_task(watch(self._running, limits, workspace.parent))
         return self._running.notes
 
     async def run(self, command: str) -> Ended:
@@ -143,15 +146,22 @@ class Shell:
                 return None
             self._buffer += data
 
-    def out_of_memory(self) -> bool:
-        """After the shell is closed or gone."""
-        return self._running is not None and self._running.out_of_memory()
+    def excess(self) -> Excess | None:
+        """What the build had too much of, if that is why it ended. After the shell is closed or gone."""
+        if self._watch is not None and self._watch.done() and not self._watch.cancelled():
+            return self._watch.result()
+        if self._running is not None and self._running.out_of_memory():
+            return Excess.MEMORY
+        return None
 
     async def close(self) -> None:
         """Kill what is left, wait until it is dead, read the rest of the output. Not to be interrupted."""
         if self._running is not None and self._waiter is not None:
             self._running.kill()
             await self._waiter
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
         if self._output is not None:
             await self._output.finish()
             self._output = None

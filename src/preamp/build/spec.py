@@ -83,7 +83,7 @@ class BuildSpec:
     def select(self, app_root: str | None) -> tuple[Application, str]:
         """The application to build and a sentence why. `app_root`: AMPLIFY_MONOREPO_APP_ROOT."""
         if not self.monorepo:
-            if app_root:
+            if app_root and app_root.strip() not in {"/", ".", "./"}:
                 raise SpecError('Monorepo spec provided without "applications" key')
             return self.applications[0], "the spec is for the whole repository"
         known = ", ".join(repr(item.app_root) for item in self.applications)

@@ -70,6 +70,8 @@ def parse(text: str) -> Value:
 def _cause(text: str, line: int, problem: str) -> str:
     if problem.startswith("found character '\\t'"):
         return "a tab is used for indentation; YAML allows spaces only"
+    if problem == "but found another document":
+        return "it must be one YAML document: remove the second `---`"
     return problem
 
 

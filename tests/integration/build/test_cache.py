@@ -79,6 +79,48 @@ def test_paths_outside_are_named(repository: Repository, builder: Builder) -> No
     assert archives(builder) == []
 
 
+def test_paths_may_climb_inside_of_the_repository(repository: Repository, builder: Builder) -> None:
+    yml = """applications:
+- appRoot: apps/web
+  frontend:
+    phases: {build: {commands: ['T=../../.tool; mkdir -p dist $T; echo x >> $T/count; cp $T/count dist']}}
+    artifacts: {baseDirectory: dist}
+    cache: {paths: ['../../.tool/**/*', '../../../home/**/*']}
+"""
+    repository.commit({"amplify.yml": yml, "apps/web/x": ""})
+    builder.run(repository.folder)
+    result = builder.run(repository.folder)
+    assert builder.output["count"] == "x\nx\n"
+    assert ["home" in warning for warning in result.warnings] == [True]
+
+
+def test_a_branch_begins_with_the_cache_of_production_and_never_writes_it(
+    repository: Repository, builder: Builder
+) -> None:
+    repository.commit({"amplify.yml": spec(COUNT, rest=PATHS)})
+    repository.git("branch", "pr-1")
+    builder.run(repository.folder)
+    before = archives(builder)[0].read_bytes()
+    for expected in (2, 3):
+        builder.run(repository.folder, branch="pr-1", fallback_branch="main")
+        assert counts(builder)[0] == expected
+    assert len(archives(builder)) == 2
+    assert before in [path.read_bytes() for path in archives(builder)]
+    builder.run(repository.folder)
+    assert counts(builder)[0] == 2, "production does not see what another branch cached"
+
+
+def test_a_build_cannot_spoil_the_cache_of_production(repository: Repository, builder: Builder) -> None:
+    repository.commit({"amplify.yml": spec(COUNT, rest=PATHS)})
+    builder.run(repository.folder)
+    archive = archives(builder)[0]
+    archive.write_bytes(b"rubbish")
+    repository.git("branch", "pr-1")
+    builder.run(repository.folder, branch="pr-1", fallback_branch="main")
+    assert counts(builder)[0] == 1
+    assert archive.read_bytes() == b"rubbish", "only the owner removes it"
+
+
 def test_a_link_in_a_cache_path_is_not_followed(repository: Repository, builder: Builder) -> None:
     command = "mkdir dist; echo > dist/x; ln -sfn /etc deps; ln -sf /etc/passwd file"
     rest = "  cache:\n    paths: ['deps/*/x', 'file', 'deps/passwd']\n"

@@ -73,4 +73,4 @@ def test_case(path: Path) -> None:
 
 
 def test_there_are_cases() -> None:
-    assert len(CASES) >= 25
+    assert len(CASES) >= 60

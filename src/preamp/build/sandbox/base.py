@@ -87,6 +87,16 @@ class Running(Protocol):
         """What could not be limited as asked."""
         ...
 
+    @property
+    def pid(self) -> int:
+        """Of the process that everything in the sandbox descends from."""
+        ...
+
+    @property
+    def limited(self) -> frozenset[str]:
+        """Which of `memory`, `pids` and `cpu` the kernel limits."""
+        ...
+
     async def wait(self) -> int:
         """The exit code (negative for a signal), once every process of the sandbox is dead."""
         ...

@@ -233,6 +233,14 @@ class BwrapRunning:
     def notes(self) -> tuple[str, ...]:
         return tuple(self._group.notes)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def limited(self) -> frozenset[str]:
+        return frozenset(self._group.limited)
+
     async def wait(self) -> int:
         code = await wait_process(self._process)
         if not self._done:

@@ -100,13 +100,15 @@ class Group:
 
     def __init__(self, hierarchy: Hierarchy, limits: Limits) -> None:
         self.notes: list[str] = []
+        self.limited: set[str] = set()
         name = f"preamp-{os.getpid()}-{secrets.token_hex(4)}"
         self._version = hierarchy.version
         self._folders = {kind: folder / name for kind, folder in hierarchy.folders.items()}
         wanted = {"memory": limits.memory_bytes, "pids": limits.processes, "cpu": limits.cpus}
         for kind, value in wanted.items():
             if value is not None and kind not in self._folders:
-                self.notes.append(f"{kind} cannot be limited on this machine")
+                how = "watched, not limited" if kind == "memory" else "not limited"
+                self.notes.append(f"{kind} is {how}: this machine has no control group for it")
         for folder in set(self._folders.values()):
             folder.mkdir()
         for kind in self._folders:
@@ -124,11 +126,13 @@ class Group:
             ("cpu", 1): {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": quota},
             ("cpu", 2): {"cpu.max": f"{quota} {PERIOD_US}"},
         }[kind, self._version]
+        self.limited.add(kind)
         for file, text in files.items():
             try:
                 (self._folders[kind] / file).write_text(text)
             except OSError as error:
                 if file != "memory.swap.max":  # absent in kernels without swap accounting
+                    self.limited.discard(kind)
                     self.notes.append(f"{kind} cannot be limited: {file}: {error.strerror}")
 
     def join(self, pid: int) -> None:
@@ -136,6 +140,7 @@ class Group:
             try:
                 (folder / "cgroup.procs").write_text(str(pid))
             except OSError as error:
+                self.limited -= {kind for kind, place in self._folders.items() if place == folder}
                 self.notes.append(f"cannot enter {folder.name}: {error.strerror}")
 
     def out_of_memory(self) -> bool:

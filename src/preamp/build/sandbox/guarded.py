@@ -108,6 +108,14 @@ class GuardedRunning:
     def notes(self) -> tuple[str, ...]:
         return tuple(self._group.notes)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def limited(self) -> frozenset[str]:
+        return frozenset(self._group.limited)
+
     async def wait(self) -> int:
         code = await wait_process(self._process)
         self._close()
