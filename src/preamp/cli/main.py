@@ -27,6 +27,7 @@ from preamp.cli.keys import keys
 from preamp.cli.logs import logs
 from preamp.cli.maintenance import maintenance
 from preamp.cli.processes import control, edge, worker
+from preamp.cli.queue import queue
 from preamp.cli.quotas import quotas
 from preamp.cli.rollback import promote, rollback
 from preamp.cli.secrets import secrets
@@ -74,6 +75,7 @@ for command in (
     serve,
     deploy,
     jobs,
+    queue,
     logs,
     rollback,
     promote,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from preamp.engine.interface import Engine
+from preamp.engine.supersede import supersede_pushes
 from preamp.model.branches import Branch
 from preamp.model.caller import Scope
 from preamp.model.errors import LimitExceeded
@@ -22,11 +23,13 @@ def accept_job(
     reason: str | None,
     now: int,
     queue: bool = False,
+    supersede: bool = False,
 ) -> Job:
     """A pending job; once the transaction is committed it will reach a terminal state.
 
     `queue`: wait behind unfinished jobs of the branch (pushes). Otherwise (calls of the API)
-    LimitExceeded is raised when there is one (behaviour reference, section 15).
+    LimitExceeded is raised when there is one (behaviour reference, section 15). `supersede`: pushes of the
+    branch that wait are cancelled, for this one has their changes, too.
     """
     if not queue:
         refuse_second(tx, branch)
@@ -46,7 +49,9 @@ def accept_job(
         attempt=0,
         status_reason=None,
     )
-    jobs.insert_job(tx.conn, job, scope=scope, app_id=branch.app_id)
+    jobs.insert_job(tx.conn, job, scope=scope, app_id=branch.app_id, pushed=queue)
+    if supersede:
+        supersede_pushes(tx, job, now=now)
     engine.wake(tx, branch.branch_id)
     return job
 

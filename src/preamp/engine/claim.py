@@ -28,6 +28,8 @@ class Claim:
 
     job: Job
     attempt: Attempt
+    waited_for: str | None = None
+    """What kept it from running at once, as far as this worker has seen it."""
 
 
 def claim_next(
@@ -54,6 +56,13 @@ def claim_next(
         steps.delete_steps(tx.conn, branch_id, job.number)
         attempts.insert_attempt(tx.conn, attempt, worker_id=worker_id, now=now)
         return Claim(job=job, attempt=attempt)
+
+
+def could_claim(database: Database, branch_id: int, *, concurrent_jobs: int) -> Nothing | None:
+    """None when `claim_next` would find a job now."""
+    with database.read() as conn:
+        found = _next(conn, branch_id, concurrent_jobs)
+    return found if isinstance(found, Nothing) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from preamp.engine import finish
-from preamp.engine.claim import Claim, Nothing, claim_next
+from preamp.engine.claim import Claim, Nothing, claim_next, could_claim
 from preamp.engine.recover import give_up
 from preamp.engine.settle import settle
+from preamp.engine.turns import Turns, weight_of
+from preamp.engine.waiting import FOR_ACCOUNT, FOR_BRANCH, FOR_SLOT
 from preamp.model.errors import DependentServiceFailure
 from preamp.model.jobs import Attempt
 from preamp.model.times import now_ms
 from preamp.store import jobs
 from preamp.store.database import Database
+from preamp.store.queue import Entrant, entrants
 
 _log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
@@ -39,6 +43,9 @@ class Run:
     """A job under way. `interrupt` is set before the task is cancelled."""
 
     attempt: Attempt
+    app_id: str = ""
+    weight: int = 1
+    """Slots that it takes."""
     task: asyncio.Task[None] | None = None
     interrupt: Interrupt | None = None
 
@@ -51,7 +58,8 @@ class Run:
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Runs jobs in up to `slots` tasks.
+    """Runs jobs in up to `slots` slots. When these are scarce, apps take turns (`turns`), and a job that
+    takes several slots is not overtaken by smaller ones until it gets them.
 
     `run(claim, run)` runs one job to its end and returns only when none of its processes is left.
     """
@@ -67,6 +75,10 @@ class Dispatcher:
     _something: asyncio.Event = field(default_factory=asyncio.Event)
     _grace: float | None = None
     _claiming: int | None = None
+    _turns: Turns = field(default_factory=Turns)
+    _entrants: dict[int, Entrant] = field(default_factory=dict)
+    _waits: dict[int, str] = field(default_factory=dict)
+    """By branch: what its next job was last seen waiting for."""
 
     def held(self) -> set[int]:
         """The branches whose jobs run here or are being claimed."""
@@ -109,17 +121,84 @@ class Dispatcher:
             await asyncio.wait(tasks, timeout=timeout)
 
     async def _look_around(self) -> None:
-        held_back: dict[int, None] = {}
-        while self._looks and self._grace is None:
-            branch_id = next(iter(self._looks))
+        for branch_id in [branch_id for branch_id in self._looks if branch_id in self.running]:
             del self._looks[branch_id]
+            await self._look_after(branch_id)
+        while self._looks and self._grace is None:
+            in_use = self._in_use()
+            free = self.slots - sum(in_use.values())
+            if free <= 0:
+                break
+            await self._learn()
+            branch_id = self._turns.next(self._looks, self._entrants, in_use)
             if branch_id in self.running:
-                await self._check(self.running[branch_id])
-            elif len(self.running) >= self.slots:
-                held_back[branch_id] = None
-            else:
+                del self._looks[branch_id]
+                await self._look_after(branch_id)
+            elif self._weight(branch_id) <= free:
+                del self._looks[branch_id]
                 await self._try(branch_id)
-        self._looks = {**held_back, **self._looks}
+            elif await self._is_ready(branch_id):
+                break  # it is next, and gets what becomes free
+            else:
+                del self._looks[branch_id]
+        for branch_id in self._looks:
+            self._waits[branch_id] = FOR_SLOT
+
+    def _in_use(self) -> Counter[str]:
+        """Slots by app."""
+        in_use: Counter[str] = Counter()
+        for run in self.running.values():
+            in_use[run.app_id] += run.weight
+        return in_use
+
+    def _weight(self, branch_id: int) -> int:
+        entrant = self._entrants.get(branch_id)
+        return weight_of(entrant, slots=self.slots) if entrant else 1
+
+    async def _learn(self) -> None:
+        """Which apps the branches belong to that want to be looked at."""
+        unknown = [branch_id for branch_id in self._looks if branch_id not in self._entrants]
+        if not unknown:
+            return
+        try:
+            self._entrants.update(await asyncio.to_thread(self._read_entrants, unknown))
+        except DependentServiceFailure as error:
+            _log.warning("could not look up the apps of waiting branches: %s", error)
+        except Exception:  # noqa: BLE001 (nothing may end the dispatcher; turns are taken without it)
+            _log.exception("could not look up the apps of waiting branches")
+
+    def _read_entrants(self, branch_ids: list[int]) -> dict[int, Entrant]:
+        with self.database.read() as conn:
+            return entrants(conn, branch_ids)
+
+    async def _is_ready(self, branch_id: int) -> bool:
+        """Whether nothing but slots is missing. When in doubt, no: the sweep looks again."""
+        try:
+            missing = await asyncio.to_thread(
+                could_claim, self.database, branch_id, concurrent_jobs=self.concurrent_jobs
+            )
+        except Exception as error:  # noqa: BLE001 (nothing may end the dispatcher)
+            _log.warning("could not look at branch %s: %s", branch_id, error)
+            return False
+        if missing is not None:
+            self._note(branch_id, missing)
+        return missing is None
+
+    def _note(self, branch_id: int, found: Nothing) -> None:
+        """Remember why a branch gave no job."""
+        match found:
+            case Nothing.FULL:
+                self._full[branch_id] = None
+                self._waits[branch_id] = FOR_ACCOUNT
+            case Nothing.BUSY:
+                self._waits[branch_id] = FOR_BRANCH
+            case Nothing.IDLE:
+                self._waits.pop(branch_id, None)
+                self._entrants.pop(branch_id, None)
+
+    async def _look_after(self, branch_id: int) -> None:
+        self._waits[branch_id] = FOR_BRANCH
+        await self._check(self.running[branch_id])
 
     async def _try(self, branch_id: int) -> None:
         self._claiming = branch_id
@@ -145,12 +224,16 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 (nothing may end the dispatcher)
             _log.exception("could not claim a job of branch %s", branch_id)
             return
-        if found is Nothing.FULL:
-            self._full[branch_id] = None
-        elif isinstance(found, Claim):
-            run = Run(attempt=found.attempt)
+        if isinstance(found, Nothing):
+            self._note(branch_id, found)
+        else:
+            claim = replace(found, waited_for=self._waits.pop(branch_id, None))
+            weight, entrant = self._weight(branch_id), self._entrants.pop(branch_id, None)
+            app_id = entrant.app_id if entrant else ""
+            run = Run(attempt=claim.attempt, app_id=app_id, weight=weight)
             self.running[branch_id] = run
-            run.task = asyncio.create_task(self._run(found, run))
+            self._turns.taken(app_id)
+            run.task = asyncio.create_task(self._run(claim, run))
             await asyncio.sleep(0)  # a task that is cancelled before it began would clean nothing up
 
     async def _run(self, claim: Claim, run: Run) -> None:
@@ -194,13 +277,21 @@ class Dispatcher:
     async def _sweep(self) -> None:
         while True:
             try:
-                for branch_id in (*await asyncio.to_thread(self._scan), *self.running):
+                waiting = await asyncio.to_thread(self._scan)
+                for branch_id in (*waiting, *self.running):
                     self.wake(branch_id)
+                self._forget(waiting)
             except DependentServiceFailure as error:
                 _log.warning("sweep of the jobs table failed; it is tried again: %s", error)
             except Exception:  # noqa: BLE001 (the next sweep is the remedy)
                 _log.exception("sweep of the jobs table failed; it is tried again")
             await asyncio.sleep(SWEEP_SECONDS)
+
+    def _forget(self, waiting: list[int]) -> None:
+        """What is known of branches that neither wait nor run any more."""
+        known = {*waiting, *self.running, *self._looks}
+        self._entrants = {key: value for key, value in self._entrants.items() if key in known}
+        self._waits = {key: value for key, value in self._waits.items() if key in known}
 
     def _scan(self) -> list[int]:
         with self.database.read() as conn:

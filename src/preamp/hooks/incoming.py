@@ -9,7 +9,7 @@ from preamp.engine.accept import accept_job
 from preamp.model.errors import BadRequest, NotFound
 from preamp.model.jobs import Commit, Job, JobType
 from preamp.model.times import now_ms
-from preamp.store import apps, branches, webhooks
+from preamp.store import apps, branches, hosting_options, webhooks
 
 HEAD = "HEAD"
 _NO_TOKEN = "-" * 40
@@ -46,6 +46,7 @@ def start_build(services: Services, *, webhook_id: str, token: str) -> Job:
             raise BadRequest(
                 "The app has no repository to build: connect one with UpdateApp, or use CreateDeployment."
             )
+        hosting = hosting_options.get_app_hosting(tx.conn, app.app_id)
         return accept_job(
             tx,
             services.engine,
@@ -56,4 +57,5 @@ def start_build(services: Services, *, webhook_id: str, token: str) -> Job:
             reason=None,
             now=now,
             queue=True,
+            supersede=hosting is None or hosting.supersede_pushes,
         )

@@ -25,6 +25,9 @@ class AppHosting:
     """Of an app, for all of its branches."""
 
     access: AccessList = AccessList()
+    supersede_pushes: bool = True
+    """Whether a newer push cancels the pushes of its branch that still wait. It is no matter of serving,
+    but an option that Amplify's API lacks as well."""
     immutable_assets: bool = False
     """Whether files with a fingerprint in their name may be cached for a year without asking again."""
 

@@ -39,6 +39,7 @@ from preamp.server.explain import PATH as EXPLAIN
 from preamp.server.explain import ExplainApp
 from preamp.server.known_keys import KnownKeys
 from preamp.server.own import OwnApi
+from preamp.server.queue import QueueView
 from preamp.server.switches import Switches
 from preamp.server.uvicorn_server import serve_app
 from preamp.settings import AuthMode, Settings
@@ -164,7 +165,10 @@ def assemble(
         skew_releases=settings.skew_releases,
     )
     own = OwnApi(
-        Switches(database=database, blobs=stores.blobs).endpoints(),
+        {
+            **Switches(database=database, blobs=stores.blobs).endpoints(),
+            **QueueView(database=database, concurrent_jobs=settings.concurrent_jobs).endpoints(),
+        },
         authenticator=authenticator,
         authoriser=authoriser,
         on_change=audit.record,

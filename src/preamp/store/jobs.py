@@ -28,6 +28,7 @@ from preamp.model.jobs import (
     SourceUrlType,
     sources_of,
 )
+from preamp.store.prepared import Prepared
 from preamp.store.tables import jobs
 
 _FACTS = (
@@ -53,9 +54,10 @@ _ABOVE_ALL = 2**31 - 1
 _TYPES = {kind.value: kind for kind in JobType}
 _STATES = {state.value: state for state in JobState}
 
-# Built once: on every request, building and hashing a statement costs more than running it.
-_GET = select(*_FACTS).where(jobs.c.branch_id == bindparam("branch"), jobs.c.number == bindparam("job"))
-_PAGE = (
+_GET = Prepared(
+    select(*_FACTS).where(jobs.c.branch_id == bindparam("branch"), jobs.c.number == bindparam("job"))
+)
+_PAGE = Prepared(
     select(*_FACTS)
     .where(jobs.c.branch_id == bindparam("branch"), jobs.c.number < bindparam("before"))
     .order_by(jobs.c.number.desc())
@@ -89,15 +91,14 @@ def insert_job(conn: Connection, job: Job, *, scope: Scope, app_id: str, pushed:
 
 
 def get_job(conn: Connection, branch_id: int, number: int) -> Job | None:
-    row = conn.execute(_GET, {"branch": branch_id, "job": number}).first()
+    row = _GET.first(conn, branch=branch_id, job=number)
     return _job(row) if row else None
 
 
 def page_jobs(conn: Connection, branch_id: int, *, before: int | None, limit: int) -> list[Job]:
     """Newest first; a next page goes on before the last number."""
-    rows = conn.execute(
-        _PAGE, {"branch": branch_id, "before": _ABOVE_ALL if before is None else before, "most": limit}
-    )
+    last = _ABOVE_ALL if before is None else before
+    rows = _PAGE.all(conn, branch=branch_id, before=last, most=limit)
     return [_job(row) for row in rows]
 
 
@@ -139,6 +140,22 @@ def running_in(conn: Connection, scope: Scope) -> int:
         )
         or 0
     )
+
+
+def waiting_pushes(conn: Connection, branch_id: int, *, before: int) -> list[int]:
+    """The numbers of earlier jobs of the branch that pushes started and that wait, oldest first."""
+    rows = conn.execute(
+        select(jobs.c.number)
+        .where(
+            jobs.c.branch_id == branch_id,
+            jobs.c.ended_ms.is_(None),
+            jobs.c.state == JobState.PENDING,
+            jobs.c.number < before,
+            jobs.c.pushed,
+        )
+        .order_by(jobs.c.number)
+    )
+    return [row[0] for row in rows]
 
 
 def branches_to_look_at(conn: Connection) -> list[int]:

@@ -35,12 +35,14 @@ from preamp.store.sealing import MasterKey
 from preamp.worker.deploy import deploy
 from preamp.worker.gather import Gatherer
 from preamp.worker.keep_tests import keep_tests
-from preamp.worker.steps import AttemptLost, Steps
+from preamp.worker.pictures import Photographer
+from preamp.worker.steps import AttemptLost, StepLog, Steps
 from preamp.worker.target import Target, build_request, load_target
 
 MAX_REASON = 4000
 """Characters of a status reason; the log has the rest."""
 DEPLOY_PREFIX = "deploy-"
+TOLD_WAIT_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -54,6 +56,8 @@ class JobRunner:
     master: MasterKey
     blobs: BlobStore
     logs: LogStore
+    pictures: Photographer | None = None
+    """None: there are no pictures, and nothing is said about them."""
     _slots: list[int] = field(default_factory=list)
     _gather: Gatherer = field(init=False)
 
@@ -91,9 +95,13 @@ class JobRunner:
             await self._fail(attempt, steps, f"No space left on the disk of the worker: {error}")
         else:
             app_id = target.app.app_id
+            if self.pictures is not None:
+                steps.say(self.pictures.outlook)
             done = await settle(
                 lambda: finish.succeed(self.database, attempt, app_id=app_id, release=release, now=now_ms())
             )
+            if done and self.pictures is not None:
+                self.pictures.ask(attempt, release)
             if not done:  # a stop came while the last step ended, or the job is not ours any more
                 await self._cut(attempt, Interrupt.STOP, steps)
         finally:
@@ -101,6 +109,7 @@ class JobRunner:
 
     async def _build(self, target: Target, claim: Claim, steps: Steps, slot: int) -> Release:
         log = await steps.begin(StepName.BUILD)
+        _tell_wait(log, claim)
         request = build_request(target, claim, folder=self.folder, settings=self.settings, slot=slot)
         events = _Events(lambda event: self._note_commit(claim.attempt, event))
 
@@ -133,7 +142,9 @@ class JobRunner:
                 site=target.site,
                 blobs=self.blobs,
                 settings=self.settings,
-                custom_headers=result.custom_headers or target.app.config.custom_headers,
+                custom_headers=result.custom_headers
+                or target.app.config.custom_headers
+                or result.spec_headers,
                 app_root=result.app_root,
             )
 
@@ -146,6 +157,7 @@ class JobRunner:
     async def _deploy_upload(self, target: Target, claim: Claim, steps: Steps) -> Release:
         attempt = claim.attempt
         log = await steps.begin(StepName.DEPLOY)
+        _tell_wait(log, claim)
         workspace = self.folder.workspaces / (
             f"{DEPLOY_PREFIX}{attempt.branch_id}-{attempt.number}-{attempt.attempt}"
         )
@@ -219,6 +231,13 @@ class _Events:
     async def settled(self) -> None:
         """Wait for the writes and raise what went wrong in them."""
         await asyncio.gather(*self._writes)
+
+
+def _tell_wait(log: StepLog, claim: Claim) -> None:
+    """Of a first attempt: how long the job has waited, and for what."""
+    waited_s = (now_ms() - (claim.job.started_ms or claim.job.created_ms)) / 1000
+    if claim.attempt.attempt == 1 and waited_s >= TOLD_WAIT_SECONDS:
+        log.info(f"This job waited {waited_s:.0f} s for {claim.waited_for or 'a worker'}.")
 
 
 def _custom_http(output: Path) -> str | None:

@@ -17,6 +17,7 @@ from preamp.engine.liveness import BeatLiveness, Liveness, ProcessLiveness
 from preamp.engine.recover import MAX_LOST, recover
 from preamp.engine.stop import delete_job, stop_job
 from preamp.engine.wakeups import DistributedEngine, DistributedListener, EmbeddedEngine, WakeupListener
+from preamp.model.apps import ComputeType
 from preamp.model.branches import Branch
 from preamp.model.errors import BadRequest
 from preamp.model.ids import new_release_id
@@ -372,3 +373,81 @@ def test_a_job_whose_run_breaks_fails_and_says_so(place: Place) -> None:
             assert reason == "Internal error: ValueError: surprise"
 
     drive(test)
+
+
+def test_apps_take_turns_when_slots_are_scarce(place: Place) -> None:
+    async def scenario() -> None:
+        async with machine(place, slots=1) as it:
+            busy, quiet = add_app(it.database), add_app(it.database)
+            crowd = [add_branch(it.database, busy, f"b{number}") for number in range(4)]
+            alone = add_branch(it.database, quiet)
+            for branch in (*crowd, alone):
+                push(it.database, it.engine, branch)
+            await until(lambda: len(it.begun) == 1)
+            # Until the sweep has seen all of them.
+            await until(lambda: it.dispatcher is not None and len(it.dispatcher._looks) == 4)
+            for number in range(1, 6):
+                await until(lambda number=number: len(it.begun) == number)
+                branch_id, job = it.begun[-1]
+                it.gates[(branch_id, job)].set()
+            assert it.begun[1] == (alone.branch_id, 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_job_with_more_weight_takes_more_slots_and_is_not_overtaken(place: Place) -> None:
+    async def scenario() -> None:
+        async with machine(place, slots=2) as it:
+            small = add_app(it.database, repository="https://git.example/x.git")
+            large = add_app(
+                it.database, repository="https://git.example/x.git", compute_type=ComputeType.LARGE_16GB
+            )
+            first, last = add_branch(it.database, small), add_branch(it.database, small, "last")
+            heavy = add_branch(it.database, large)
+            push(it.database, it.engine, first)
+            await until(lambda: len(it.begun) == 1)
+            push(it.database, it.engine, heavy)
+            await until(lambda: it.dispatcher is not None and heavy.branch_id in it.dispatcher._waits)
+            push(it.database, it.engine, last)
+            # A slot is free, but it is the heavy one's turn, which needs two.
+            await asyncio.sleep(0.3)
+            assert it.begun == [(first.branch_id, 1)]
+            it.gate(first, 1).set()
+            await until(lambda: len(it.begun) == 2)
+            assert it.begun[1] == (heavy.branch_id, 1)
+            await asyncio.sleep(0.3)
+            assert it.most_at_once == 1
+            it.gate(heavy, 1).set()
+            await until(lambda: len(it.begun) == 3)
+            it.gate(last, 1).set()
+
+    asyncio.run(scenario())
+
+
+def test_a_heavy_job_that_cannot_begin_holds_nobody_up(place: Place) -> None:
+    async def scenario() -> None:
+        async with machine(place, slots=2) as it:
+            small = add_app(it.database)
+            large = add_app(
+                it.database, repository="https://git.example/x.git", compute_type=ComputeType.LARGE_16GB
+            )
+            heavy, other, light = (
+                add_branch(it.database, large),
+                add_branch(it.database, small, "other"),
+                add_branch(it.database, small, "light"),
+            )
+            push(it.database, it.engine, heavy)
+            await until(lambda: len(it.begun) == 1)
+            # Its second job waits for the first, not for slots.
+            push(it.database, it.engine, heavy)
+            it.gate(heavy, 1).set()
+            await until(lambda: len(it.begun) == 2)
+            push(it.database, it.engine, other)
+            push(it.database, it.engine, light)
+            it.gate(heavy, 2).set()
+            await until(lambda: len(it.begun) == 4)
+            assert it.most_at_once == 2
+            it.gate(other, 1).set()
+            it.gate(light, 1).set()
+
+    asyncio.run(scenario())
