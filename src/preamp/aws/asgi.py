@@ -10,8 +10,10 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from preamp.aws.authenticate import Authenticator
 from preamp.aws.authorise import Authoriser

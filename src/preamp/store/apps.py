@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from preamp.model.apps import App, AppConfig
 from preamp.model.caller import Scope
 from preamp.store import documents
+from preamp.store.prepared import Prepared
 from preamp.store.tables import apps
 
-# Built once: on every request, building and hashing a statement costs more than running it.
-_GET = select(apps).where(
-    apps.c.app_id == bindparam("id"),
-    apps.c.account == bindparam("account"),
-    apps.c.region == bindparam("region"),
+FACTS = (
+    apps.c.seq,
+    apps.c.app_id,
+    apps.c.account,
+    apps.c.region,
+    apps.c.config,
+    apps.c.tags,
+    apps.c.created_ms,
+    apps.c.updated_ms,
+)
+"""In the order in which `app_of` unpacks them."""
+_GET = Prepared(
+    select(*FACTS).where(
+        apps.c.app_id == bindparam("id"),
+        apps.c.account == bindparam("account"),
+        apps.c.region == bindparam("region"),
+    )
 )
 
 
@@ -35,8 +49,7 @@ def insert_app(conn: Connection, app: App) -> None:
 
 def get_app(conn: Connection, scope: Scope, app_id: str) -> App | None:
     """None also when the app belongs to another account or region."""
-    row = conn.execute(_GET, {"id": app_id, "account": scope.account, "region": scope.region}).mappings()
-    found = row.first()
+    found = _GET.first(conn, id=app_id, account=scope.account, region=scope.region)
     return app_of(found) if found else None
 
 
@@ -48,9 +61,9 @@ def exists(conn: Connection, app_id: str) -> bool:
 def page_apps(conn: Connection, scope: Scope, *, after: int, limit: int) -> list[tuple[int, App]]:
     """In creation order; the number of each pair is where a next page goes on."""
     rows = conn.execute(
-        select(apps).where(*_in(scope), apps.c.seq > after).order_by(apps.c.seq).limit(limit)
-    ).mappings()
-    return [(row["seq"], app_of(row)) for row in rows]
+        select(*FACTS).where(*_in(scope), apps.c.seq > after).order_by(apps.c.seq).limit(limit)
+    )
+    return [(row.seq, app_of(row)) for row in rows]
 
 
 def count_apps(conn: Connection, scope: Scope) -> int:
@@ -113,13 +126,14 @@ def _in(scope: Scope) -> tuple[ColumnElement[bool], ...]:
     return apps.c.account == scope.account, apps.c.region == scope.region
 
 
-def app_of(row: RowMapping) -> App:
-    """From a row with all columns of `apps`, alone or joined."""
+def app_of(row: Sequence[Any]) -> App:
+    """From `FACTS`."""
+    _, app_id, account, region, config, tags, created_ms, updated_ms = row
     return App(
-        app_id=row[apps.c.app_id],
-        scope=Scope(account=row[apps.c.account], region=row[apps.c.region]),
-        config=documents.decode(row[apps.c.config], AppConfig),
-        created_ms=row[apps.c.created_ms],
-        updated_ms=row[apps.c.updated_ms],
-        tags=documents.decode_map(row[apps.c.tags]),
+        app_id=app_id,
+        scope=Scope(account=account, region=region),
+        config=documents.decode(config, AppConfig),
+        created_ms=created_ms,
+        updated_ms=updated_ms,
+        tags=documents.decode_map(tags),
     )

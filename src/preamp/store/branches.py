@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from preamp.model.apps import App
 from preamp.model.branches import Branch, BranchConfig
 from preamp.model.caller import Scope
 from preamp.store import documents
+from preamp.store.apps import FACTS as APP_FACTS
 from preamp.store.apps import app_of
+from preamp.store.prepared import Prepared
 from preamp.store.tables import apps, branches
 
-# Built once: on every request, building and hashing a statement costs more than running it.
-_GET = select(branches).where(branches.c.app_id == bindparam("app"), branches.c.name == bindparam("branch"))
-
-_GET_WITH_APP = (
-    select(apps, branches)
+_FACTS = (
+    branches.c.branch_id,
+    branches.c.app_id,
+    branches.c.name,
+    branches.c.label,
+    branches.c.config,
+    branches.c.created_ms,
+    branches.c.updated_ms,
+    branches.c.last_job,
+    branches.c.job_count,
+    branches.c.active_job,
+    branches.c.active_release,
+    branches.c.tags,
+)
+"""In the order in which `_branch` unpacks them."""
+_GET = Prepared(
+    select(*_FACTS).where(branches.c.app_id == bindparam("app"), branches.c.name == bindparam("branch"))
+)
+_GET_WITH_APP = Prepared(
+    select(*_FACTS, *APP_FACTS)
+    .select_from(apps)
     .outerjoin(branches, (branches.c.app_id == apps.c.app_id) & (branches.c.name == bindparam("branch")))
     .where(
         apps.c.app_id == bindparam("app"),
@@ -49,46 +68,44 @@ def insert_branch(
             created_ms=now,
             updated_ms=now,
         )
-        .returning(*branches.c)
-    ).mappings()
+        .returning(*_FACTS)
+    )
     return _branch(row.one())
 
 
 def get_branch(conn: Connection, app_id: str, name: str) -> Branch | None:
-    found = conn.execute(_GET, {"app": app_id, "branch": name}).mappings().first()
+    found = _GET.first(conn, app=app_id, branch=name)
     return _branch(found) if found else None
 
 
 def get_with_app(conn: Connection, scope: Scope, app_id: str, name: str) -> tuple[App | None, Branch | None]:
     """An app and a branch of it, in one query: nearly every request begins with these two."""
-    values = {"app": app_id, "branch": name, "account": scope.account, "region": scope.region}
-    row = conn.execute(_GET_WITH_APP, values).mappings().first()
+    row = _GET_WITH_APP.first(conn, app=app_id, branch=name, account=scope.account, region=scope.region)
     if row is None:
         return None, None
-    return app_of(row), _branch(row) if row[branches.c.branch_id] is not None else None
+    branch, app = row[: len(_FACTS)], row[len(_FACTS) :]
+    return app_of(app), _branch(branch) if branch[0] is not None else None
 
 
 def get_branch_by_id(conn: Connection, branch_id: int) -> Branch | None:
-    found = conn.execute(select(branches).where(branches.c.branch_id == branch_id)).mappings().first()
+    found = conn.execute(select(*_FACTS).where(branches.c.branch_id == branch_id)).first()
     return _branch(found) if found else None
 
 
 def page_branches(conn: Connection, app_id: str, *, after: int, limit: int) -> list[Branch]:
     """In creation order; a next page goes on after the last `branch_id`."""
     rows = conn.execute(
-        select(branches)
+        select(*_FACTS)
         .where(branches.c.app_id == app_id, branches.c.branch_id > after)
         .order_by(branches.c.branch_id)
         .limit(limit)
-    ).mappings()
+    )
     return [_branch(row) for row in rows]
 
 
 def branches_of_apps(conn: Connection, app_ids: Sequence[str]) -> list[Branch]:
     """All branches of some apps, in creation order."""
-    rows = conn.execute(
-        select(branches).where(branches.c.app_id.in_(app_ids)).order_by(branches.c.branch_id)
-    ).mappings()
+    rows = conn.execute(select(*_FACTS).where(branches.c.app_id.in_(app_ids)).order_by(branches.c.branch_id))
     return [_branch(row) for row in rows]
 
 
@@ -164,18 +181,33 @@ def delete_branch(conn: Connection, branch_id: int) -> None:
     conn.execute(delete(branches).where(branches.c.branch_id == branch_id))
 
 
-def _branch(row: RowMapping) -> Branch:
+def _branch(row: Sequence[Any]) -> Branch:
+    """From `_FACTS`."""
+    (
+        branch_id,
+        app_id,
+        name,
+        label,
+        config,
+        created_ms,
+        updated_ms,
+        last_job,
+        job_count,
+        active_job,
+        active_release,
+        tags,
+    ) = row
     return Branch(
-        branch_id=row[branches.c.branch_id],
-        app_id=row[branches.c.app_id],
-        name=row[branches.c.name],
-        label=row[branches.c.label],
-        config=documents.decode(row[branches.c.config], BranchConfig),
-        created_ms=row[branches.c.created_ms],
-        updated_ms=row[branches.c.updated_ms],
-        last_job=row[branches.c.last_job],
-        job_count=row[branches.c.job_count],
-        active_job=row[branches.c.active_job],
-        active_release=row[branches.c.active_release],
-        tags=documents.decode_map(row[branches.c.tags]),
+        branch_id=branch_id,
+        app_id=app_id,
+        name=name,
+        label=label,
+        config=documents.decode(config, BranchConfig),
+        created_ms=created_ms,
+        updated_ms=updated_ms,
+        last_job=last_job,
+        job_count=job_count,
+        active_job=active_job,
+        active_release=active_release,
+        tags=documents.decode_map(tags),
     )

@@ -221,8 +221,11 @@ def open_sqlite(path: Path, *, read_only: bool = False) -> Database:
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
         # A writer takes the lock at once: upgrading a read lock later can fail half-way.
-        writes = conn.get_execution_options().get("preamp_write", False)
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if conn.get_execution_options().get("preamp_write", False):
+            conn.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            # This cannot fail, and SQLAlchemy's execution of it takes longer than a short read.
+            conn.connection.cursor().execute("BEGIN")
 
     return Database(engine, Bell(path.with_name(f"{path.name}-changes")))
 
