@@ -1,4 +1,6 @@
-"""Static files: Preamp's edge against nginx from Debian, interleaved, with wrk.
+"""Static files: Preamp's edge against nginx and Caddy from Debian, interleaved, with wrk.
+
+Preamp and nginx write their access logs, Caddy writes none, as it does by default.
 
 `PREAMP_BENCH_SECONDS` (default 3) is the length of one measurement, `PREAMP_BENCH_ROUNDS` (default 3) how
 many there are of each; medians are shown.
@@ -14,7 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.edge.servers import Server, client_cpus, nginx, preamp_edge
+from bench.edge.rules import rule_costs
+from bench.edge.servers import Server, caddy, client_cpus, nginx, preamp_edge
 from bench.edge.site import HOST, Site, make_site
 from bench.report import median, need, table
 
@@ -47,6 +50,7 @@ def loads(site: Site) -> list[Load]:
         Load("50 KB", "/50k.bin", 200),
         Load("1 MB", "/1m.bin", 200),
         Load("gzip twin", "/app.js", 200, ("Accept-Encoding: gzip",)),
+        Load("brotli twin", "/app.js", 200, ("Accept-Encoding: br",)),
         Load("404 page", "/nothing", 404),
         Load("1 of 10,000 redirects", "/old/7777", 301),
     ]
@@ -100,50 +104,67 @@ def _check(server: Server, load: Load, headers: list[str]) -> None:
 
 
 def main() -> None:
-    for program in ("wrk", "taskset", "nginx"):
+    for program in ("wrk", "taskset", "nginx", "caddy"):
         need(program)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         site = make_site(folder)
-        with preamp_edge(site) as ours, nginx(site, folder) as theirs:
+        with preamp_edge(site) as ours, nginx(site, folder) as second, caddy(site, folder) as third:
+            servers = (ours, second, third)
             rows = []
             for load in loads(site):
-                samples: dict[str, list[Sample]] = {ours.name: [], theirs.name: []}
+                samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
                 for _ in range(ROUNDS):
-                    for server in (ours, theirs):
+                    for server in servers:
                         samples[server.name].append(measure(server, load, site))
-                rows.append(_row(load, samples[ours.name], samples[theirs.name]))
-            table(
-                f"2 processes each, {CONNECTIONS} connections, medians of {ROUNDS} x {SECONDS} s",
-                [
-                    "",
-                    "preamp req/s",
-                    "nginx req/s",
-                    "ratio",
-                    "p99 ms",
-                    "nginx p99",
-                    "CPU us/req",
-                    "nginx CPU",
-                ],
-                rows,
-            )
+                rows.append((load, [_medians(samples[server.name]) for server in servers]))
+            _show(rows)
             table(
                 "Memory after the run",
                 ["", "MB"],
-                [[server.name, server.memory_mb()] for server in (ours, theirs)],
+                [[server.name, server.memory_mb()] for server in servers],
             )
+    table(
+        "Rules: what a request costs that no prepared answer serves",
+        ["rules", "us/decision", "seconds to compile"],
+        rule_costs(),
+    )
 
 
-def _row(load: Load, ours: list[Sample], theirs: list[Sample]) -> list[object]:
-    rate, other = (median([sample.rate for sample in samples]) for samples in (ours, theirs))
-    return [
-        load.name,
-        f"{rate:,.0f}",
-        f"{other:,.0f}",
-        rate / other,
-        *(median([sample.p99_ms for sample in samples]) for samples in (ours, theirs)),
-        *(median([sample.cpu_us for sample in samples]) for samples in (ours, theirs)),
-    ]
+def _medians(samples: list[Sample]) -> Sample:
+    return Sample(
+        rate=median([sample.rate for sample in samples]),
+        p99_ms=median([sample.p99_ms for sample in samples]),
+        cpu_us=median([sample.cpu_us for sample in samples]),
+    )
+
+
+def _show(rows: list[tuple[Load, list[Sample]]]) -> None:
+    where = f"2 processors each, {CONNECTIONS} connections, medians of {ROUNDS} x {SECONDS} s"
+    table(
+        f"Requests per second; {where}",
+        ["", "preamp", "nginx", "caddy", "to nginx", "to caddy"],
+        [
+            [
+                load.name,
+                *(f"{sample.rate:,.0f}" for sample in found),
+                *(found[0].rate / other.rate for other in found[1:]),
+            ]
+            for load, found in rows
+        ],
+    )
+    table(
+        "p99, milliseconds, and processor seconds for 1,000 requests",
+        ["", "preamp p99", "nginx p99", "caddy p99", "preamp CPU", "nginx CPU", "caddy CPU"],
+        [
+            [
+                load.name,
+                *(sample.p99_ms for sample in found),
+                *(f"{sample.cpu_us / 1000:.4f}" for sample in found),
+            ]
+            for load, found in rows
+        ],
+    )
 
 
 if __name__ == "__main__":

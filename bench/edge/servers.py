@@ -1,4 +1,4 @@
-"""Starting the servers that are compared, each as two processes on the same two processors."""
+"""Starting the servers that are compared, each on the same two processors: two processes, or two threads."""
 
 from __future__ import annotations
 
@@ -104,6 +104,32 @@ def nginx(site: Site, folder: Path) -> Iterator[Server]:
         child.wait(20)
 
 
+@contextlib.contextmanager
+def caddy(site: Site, folder: Path) -> Iterator[Server]:
+    program = need("caddy")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    rules = "\n".join(f"    /old/{n} /new/{n}" for n in range(RULES))
+    config = folder / "Caddyfile"
+    config.write_text(_CADDY.format(files=site.files, port=port, rules=rules))
+    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    command = [program, "run", "--config", str(config), "--adapter", "caddyfile"]
+    with (folder / "caddy.log").open("wb") as log:
+        child = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **home, "GOMAXPROCS": str(PROCESSES)},
+            preexec_fn=lambda: os.sched_setaffinity(0, server_cpus()),  # noqa: PLW1509 (before its threads)
+        )
+    try:
+        _wait(port)
+        yield Server("caddy", port, [child.pid])
+    finally:
+        child.terminate()
+        child.wait(20)
+
+
 def _wait(port: int) -> None:
     end = time.monotonic() + 20
     while True:
@@ -119,14 +145,16 @@ def _wait(port: int) -> None:
         time.sleep(0.05)
 
 
-_NGINX = """
+_NGINX = r"""
 worker_processes 2;
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off;
+  log_format lines '$time_iso8601,$bytes_sent,$remote_addr,$request_method,$host,$uri,$status,$http_referer,'
+    '$http_user_agent,$args,$http_cookie,$request_length,$request_time,$remote_port,$sent_http_content_type';
+  access_log {folder}/access.log lines buffer=64k flush=1s;
   server_tokens off;
   sendfile on;
   tcp_nopush on;
@@ -139,6 +167,8 @@ http {{
   charset utf-8;
   map_hash_max_size 65536;
   map_hash_bucket_size 128;
+  map $http_accept_encoding $twin {{ default ""; "br" ".br"; }}
+  map $http_accept_encoding $coding {{ default ""; "br" "br"; }}
   map $uri $moved {{
     default "";
 {rules}
@@ -150,7 +180,44 @@ http {{
     error_page 404 /404.html;
     if ($moved) {{ return 301 $moved; }}
     add_header Cache-Control "public, max-age=0, s-maxage=31536000" always;
+    location ~ \.js$ {{
+      types {{ text/javascript js br; }}
+      add_header Cache-Control "public, max-age=0, s-maxage=31536000" always;
+      add_header Content-Encoding $coding;
+      add_header Vary Accept-Encoding;
+      if ($twin) {{ rewrite ^ $uri$twin break; }}
+    }}
     location / {{ try_files $uri $uri.html $uri/index.html =404; }}
+  }}
+}}
+"""
+
+
+_CADDY = """
+{{
+  admin off
+  auto_https off
+}}
+http://:{port} {{
+  bind 127.0.0.1
+  root * {files}
+  handle /old/* {{
+    map {{path}} {{moved}} {{
+{rules}
+      default ""
+    }}
+    redir {{moved}} permanent
+  }}
+  header Cache-Control "public, max-age=0, s-maxage=31536000"
+  try_files {{path}} {{path}}.html {{path}}/index.html
+  file_server {{
+    precompressed br gzip
+  }}
+  handle_errors {{
+    rewrite * /404.html
+    file_server {{
+      status 404
+    }}
   }}
 }}
 """

@@ -1,4 +1,4 @@
-"""The site that all servers serve, published for Preamp and as plain files for nginx."""
+"""The site that all servers serve, published for Preamp and as plain files for the others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Site:
     data: Path
     """Preamp's data folder."""
     files: Path
-    """The same files for nginx, with `.gz` twins beside them."""
+    """The same files for the others, with `.gz` and `.br` twins beside them."""
     manifest: Manifest
 
     def etag(self, path: str) -> str:
@@ -52,6 +52,8 @@ def make_site(folder: Path) -> Site:
     done = publish(files, blobs=blobs, limits=Limits(max_bytes=1 << 30, max_files=100))
     twin = done.manifest.files["app.js"].encodings[Encoding.GZIP]
     (files / "app.js.gz").write_bytes(blobs.read(twin.blob))
+    twin = done.manifest.files["app.js"].encodings[Encoding.BROTLI]
+    (files / "app.js.br").write_bytes(blobs.read(twin.blob))
 
     database = open_sqlite(data / "preamp.db")
     metadata.create_all(database.engine)

@@ -147,7 +147,9 @@ class BuildResult:
     file_count: int
     total_bytes: int
     custom_headers: str | None
-    """The text of customHttp.yml, or of the spec's own `customHeaders` as JSON."""
+    """The text of customHttp.yml."""
+    spec_headers: str | None
+    """The `customHeaders` of the spec as JSON: the oldest form, which comes last (behaviour reference, 7.6)."""
     app_root: str | None
     """Of the application that was built, in a monorepo."""
     context: str

@@ -205,6 +205,7 @@ class _Build:
             file_count=collected.file_count,
             total_bytes=collected.total_bytes,
             custom_headers=headers,
+            spec_headers=application.custom_headers,
             app_root=application.app_root,
             context="; ".join(context),
             warnings=warnings,
@@ -376,12 +377,12 @@ class _Build:
         self.on_event(event)
 
     def _headers(self, application: Application) -> str | None:
+        """customHttp.yml. The spec's own headers, the oldest form, count only when the app has none."""
         text = read_inside(self.workspace.source, "customHttp.yml", MAX_HEADERS)
         if text is not None:
             self.log.info("# Custom headers found: customHttp.yml")
         elif application.custom_headers is not None:
-            text = application.custom_headers
-            self.log.info("# Custom headers found: in the build spec")
+            self.log.info("# Custom headers found: in the build spec; those of the app go before them")
         else:
             self.log.info("# No custom headers found.")
         return text

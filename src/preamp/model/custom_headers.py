@@ -111,13 +111,18 @@ def from_normalised(text: str | None) -> tuple[HeaderRule, ...]:
 
 
 def _application(node: Node, app_root: str | None) -> dict[str, Node]:
-    wanted = (app_root or "").strip("/")
+    wanted = _normal_root(app_root or "")
     for item in _sequence(node, "applications"):
         application = _mapping(item, "an entry of `applications`", "a mapping with `appRoot`")
         root = application.get("appRoot")
-        if isinstance(root, ScalarNode) and root.value.strip("/") == wanted:
+        if isinstance(root, ScalarNode) and _normal_root(root.value) == wanted:
             return application
     return {}
+
+
+def _normal_root(text: str) -> str:
+    """`./apps/web/` and `/apps/web` -> `apps/web`; the repository itself is empty."""
+    return "/".join(part for part in text.strip().split("/") if part not in {"", "."})
 
 
 def _rule(node: Node) -> HeaderRule:

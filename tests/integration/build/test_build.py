@@ -275,6 +275,15 @@ def test_custom_headers_file_is_handed_on(repository: Repository, builder: Build
     assert builder.run(repository.folder).custom_headers == "customHeaders: []\n"
 
 
+def test_custom_headers_of_the_spec_are_handed_on_apart(repository: Repository, builder: Builder) -> None:
+    headers = "customHeaders: [{pattern: '**', headers: [{key: X-A, value: '1'}]}]\n"
+    repository.commit({"amplify.yml": spec("mkdir dist; echo 1 > dist/x") + headers})
+    result = builder.run(repository.folder)
+    assert result.custom_headers is None
+    assert result.spec_headers is not None
+    assert json.loads(result.spec_headers)["customHeaders"][0]["pattern"] == "**"
+
+
 def test_secrets_are_masked(repository: Repository, builder: Builder) -> None:
     value = "very-secret-value"
     command = """mkdir dist; echo "$secrets" > dist/x

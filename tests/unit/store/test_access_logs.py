@@ -254,3 +254,55 @@ def test_old_hours_are_deleted_whole(tmp_path: Path) -> None:
     folder.delete_app("d1")
     assert [path.name for path in tmp_path.iterdir()] == ["d2"]
     assert AccessLogFolder(tmp_path / "none").delete_before(NOON) == 0
+
+
+def test_a_repeated_line_is_the_same_line(tmp_path: Path) -> None:
+    log = AccessLog(tmp_path)
+    fixed: dict[str, Any] = {
+        "host": "www.example.com:80",
+        "method": "GET",
+        "path": "/a,b c",
+        "query": "x=1",
+        "status": 200,
+        "result": "Hit",
+        "sent": 700,
+        "content_type": "text/html; charset=utf-8",
+        "content_length": 5,
+    }
+    headers = {"referer": "http://r/", "user_agent": "A (b, c)", "cookie": "d=e; f", "forwarded_for": "::1"}
+    line = log.repeated("d1", "www.example.com", **fixed)
+    log.add("d1", "www.example.com", client="192.0.2.1", port=7, received=90, **fixed, **headers)
+    raw = {name: value.encode() for name, value in headers.items()}
+    for _ in range(2):
+        log.repeat(line, client="192.0.2.1", port=7, received=90, **raw)
+    log.add("d1", "www.example.com", client="192.0.2.1", port=7, received=90, **fixed)
+    log.repeat(line, client="192.0.2.1", port=7, received=90, **dict.fromkeys(headers))
+    log.close()
+    log.repeat(line, client="192.0.2.1", port=7, received=90, **dict.fromkeys(headers))  # after a flush
+    log.close()
+    now = int(datetime.now(UTC).timestamp())
+    window = Window(first_s=now - 60, last_s=now + 60)
+    first, second, third, fourth, fifth, sixth = (
+        text.split(",", 2)[2] for text in written(tmp_path, "www.example.com", window)
+    )
+    assert first == second == third
+    assert fourth == fifth == sixth
+
+
+def test_the_memory_of_header_values_is_bounded(tmp_path: Path) -> None:
+    log = AccessLog(tmp_path)
+    fixed: dict[str, Any] = {"host": "h", "method": "GET", "path": "/", "query": "", "status": 200}
+    more: dict[str, Any] = {"result": "Hit", "sent": 1, "content_type": "", "content_length": None}
+    line = log.repeated("d1", "www.example.com", **fixed, **more)
+    for number in range(access_logs.MOST_FIELDS * 2):
+        log.repeat(
+            line,
+            client="::1",
+            port=1,
+            received=1,
+            referer=None,
+            user_agent=b"%d" % number,
+            cookie=None,
+            forwarded_for=None,
+        )
+    assert len(log._fields) <= access_logs.MOST_FIELDS + 4
