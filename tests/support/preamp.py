@@ -45,7 +45,8 @@ class Preamp:
                 ],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.environment},
+                # A browser after each job would slow the tests that do not look at its pictures.
+                env={**os.environ, "PREAMP_SCREENSHOTS": "false", **self.environment},
             )
         self.wait_until_ready()
         self.control = urlsplit(self.control_url).netloc

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -22,7 +23,7 @@ from preamp.model.errors import BadRequest
 from preamp.model.ids import MAX_LABEL, branch_arn, branch_label, padded
 from preamp.model.quotas import Quota
 from preamp.model.times import now_ms, seconds
-from preamp.store import branches, changes, domains, jobs
+from preamp.store import artifacts, branches, changes, domains, jobs
 
 
 def create_branch(
@@ -65,7 +66,8 @@ def get_branch(
     with services.database.read() as conn:
         app, branch = find_branch(conn, caller, request.app_id, request.branch_name)
         hosts = domains.hosts_of_branches(conn, [branch.branch_id])
-    return shapes.GetBranchResult(branch=_present(app, branch, hosts))
+        pictures = _thumbnails(services, caller, conn, [branch])
+    return shapes.GetBranchResult(branch=_present(app, branch, hosts, pictures))
 
 
 def update_branch(
@@ -116,9 +118,10 @@ def list_branches(
         app = find_app(conn, caller, request.app_id)
         rows = branches.page_branches(conn, app.app_id, after=page.after or 0, limit=page.limit + 1)
         hosts = domains.hosts_of_branches(conn, [branch.branch_id for branch in rows])
+        pictures = _thumbnails(services, caller, conn, rows)
     found, token = page.cut([(branch.branch_id, branch) for branch in rows])
     return shapes.ListBranchesResult(
-        branches=tuple(_present(app, branch, hosts) for branch in found), next_token=token
+        branches=tuple(_present(app, branch, hosts, pictures) for branch in found), next_token=token
     )
 
 
@@ -174,8 +177,24 @@ def _free_label(conn: Connection, app_id: str, name: str, *, except_branch: int 
     raise AssertionError("count() does not end")
 
 
-def _present(app: App, branch: Branch, hosts: Mapping[int, tuple[str, ...]]) -> shapes.Branch:
-    """`hosts`: custom host names by branch id."""
+def _thumbnails(
+    services: Services, caller: Caller, conn: Connection, rows: Sequence[Branch]
+) -> Mapping[int, str]:
+    """URLs of the pictures of what is served, by branch id, where there is one."""
+    served = [(branch.branch_id, branch.active_job) for branch in rows if branch.active_job is not None]
+    return {
+        key[0]: services.links.test_artifact(caller.endpoint, *key, picture.ordinal)
+        for key, picture in artifacts.screenshots_of(conn, served).items()
+    }
+
+
+def _present(
+    app: App,
+    branch: Branch,
+    hosts: Mapping[int, tuple[str, ...]],
+    thumbnails: Mapping[int, str] = MappingProxyType({}),
+) -> shapes.Branch:
+    """`hosts`: custom host names by branch id; `thumbnails`: URLs by branch id."""
     config = branch.config
     return shapes.Branch(
         branch_arn=branch_arn(
@@ -201,6 +220,7 @@ def _present(app: App, branch: Branch, hosts: Mapping[int, tuple[str, ...]]) -> 
         basic_auth_credentials=config.basic_auth_credentials,
         build_spec=config.build_spec,
         ttl=config.ttl,
+        thumbnail_url=thumbnails.get(branch.branch_id),
         enable_pull_request_preview=config.enable_pull_request_preview,
         pull_request_environment_name=config.pull_request_environment_name,
         backend_environment_arn=config.backend_environment_arn,

@@ -65,6 +65,20 @@ async def open_workspace(request: BuildRequest) -> AsyncIterator[Workspace]:
     job = request.job
     parent, in_memory = _parent(request.folders, _estimate(request))
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{job.app_id}-{job.branch}-{job.job_id}-{job.attempt}")[-100:]
+    async with _open(parent, name, in_memory=in_memory) as workspace:
+        yield workspace
+
+
+@contextlib.asynccontextmanager
+async def open_scratch(folders: Folders, name: str) -> AsyncIterator[Workspace]:
+    """A workspace for something small that is not a build."""
+    parent, in_memory = _parent(folders, 0)
+    async with _open(parent, name, in_memory=in_memory) as workspace:
+        yield workspace
+
+
+@contextlib.asynccontextmanager
+async def _open(parent: Path, name: str, *, in_memory: bool) -> AsyncIterator[Workspace]:
     root = parent / f"{PREFIX}{name}-{os.urandom(4).hex()}"
     root.mkdir(mode=0o711)
     lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -24,6 +24,7 @@ from preamp.store.stores import load_master, open_stores
 from preamp.store.workers import Worker
 from preamp.worker.chores import keep_house
 from preamp.worker.domains import DomainWatch
+from preamp.worker.pictures import Photographer
 from preamp.worker.reach import Reach
 from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner
 from preamp.worker.target import build_folders
@@ -51,6 +52,13 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         await asyncio.to_thread(_sweep, folder)
         stores.logs.ship_leftovers()
         sandbox = await asyncio.to_thread(probe, insecure_no_sandbox=settings.insecure_no_sandbox)
+        pictures = Photographer(
+            database=database,
+            blobs=stores.blobs,
+            sandbox=sandbox,
+            folders=build_folders(folder),
+            wanted=settings.screenshots,
+        )
         dispatcher = Dispatcher(
             database=database,
             worker_id=worker.worker_id,
@@ -63,6 +71,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
                 sandbox=sandbox,
                 master=load_master(settings),
                 blobs=stores.blobs,
+                pictures=pictures,
                 logs=stores.logs,
             ),
         )
@@ -76,6 +85,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
             asyncio.create_task(while_leader(liveness, lambda: DomainWatch(database, reach).keep_watching())),
             asyncio.create_task(keep_house(database, access_logs, access_log_days=settings.access_log_days)),
         ]
+        background.append(asyncio.create_task(pictures.keep_taking()))
         dispatch = asyncio.create_task(dispatcher.main())
         ready()
         await stop.wait()

@@ -76,6 +76,8 @@ class JobRunner:
                     release = await self._deploy_upload(target, claim, steps)
                 else:
                     release = await self._build(target, claim, steps, slot)
+            if self.pictures is not None:
+                steps.say(self.pictures.outlook)
             await steps.complete()
         except asyncio.CancelledError:
             await self._cut(attempt, run.interrupt, steps)
@@ -95,8 +97,6 @@ class JobRunner:
             await self._fail(attempt, steps, f"No space left on the disk of the worker: {error}")
         else:
             app_id = target.app.app_id
-            if self.pictures is not None:
-                steps.say(self.pictures.outlook)
             done = await settle(
                 lambda: finish.succeed(self.database, attempt, app_id=app_id, release=release, now=now_ms())
             )

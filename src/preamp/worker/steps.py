@@ -96,6 +96,11 @@ class Steps:
         if not await asyncio.to_thread(self._logs.settle, self._attempt, seconds=SETTLE_SECONDS):
             _log.warning("the logs of %s follow when the object store takes them", self._attempt)
 
+    def say(self, text: str) -> None:
+        """Add a line to the open step's log."""
+        if self._open:
+            StepLog(self._open[1]).info(text)
+
     def close(self) -> None:
         """Close the open log; its row ends with the job's."""
         self._close()
