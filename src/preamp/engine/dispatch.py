@@ -161,7 +161,8 @@ class Dispatcher:
         if not unknown:
             return
         try:
-            self._entrants.update(await asyncio.to_thread(self._read_entrants, unknown))
+            found = await asyncio.to_thread(self._read_entrants, unknown)
+            self._entrants.update(found)
         except DependentServiceFailure as error:
             _log.warning("could not look up the apps of waiting branches: %s", error)
         except Exception:  # noqa: BLE001 (nothing may end the dispatcher; turns are taken without it)
@@ -289,9 +290,11 @@ class Dispatcher:
 
     def _forget(self, waiting: list[int]) -> None:
         """What is known of branches that neither wait nor run any more."""
-        known = {*waiting, *self.running, *self._looks}
-        self._entrants = {key: value for key, value in self._entrants.items() if key in known}
-        self._waits = {key: value for key, value in self._waits.items() if key in known}
+        known = {*waiting, *self.held(), *self._looks}
+        for gone in self._entrants.keys() - known:
+            del self._entrants[gone]
+        for gone in self._waits.keys() - known:
+            del self._waits[gone]
 
     def _scan(self) -> list[int]:
         with self.database.read() as conn:
