@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 BENCHES = {
+    "build": "bench.build",
     "edge": "bench.edge.run",
     "job": "bench.job",
     "list_jobs": "bench.list_jobs",

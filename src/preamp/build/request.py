@@ -149,7 +149,8 @@ class BuildResult:
     custom_headers: str | None
     """The text of customHttp.yml."""
     spec_headers: str | None
-    """The `customHeaders` of the spec as JSON: the oldest form, which comes last (behaviour reference, 7.6)."""
+    """The `customHeaders` of the spec as JSON: the oldest form, which comes last (behaviour reference,
+    section 7.6)."""
     app_root: str | None
     """Of the application that was built, in a monorepo."""
     context: str

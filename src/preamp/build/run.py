@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from preamp.build import artifacts, cache, compute, env_cache
+from preamp.build import artifacts, cache, compute, env_cache, images
 from preamp.build.checks import keep_what_tests_left
 from preamp.build.environment import Places, build_environment, build_timeout_s, user_variables
 from preamp.build.errors import (
@@ -143,6 +143,8 @@ class _Build:
     on_event: OnEvent
     secrets: tuple[str, ...]
     open_test_log: OpenTestLog | None
+    image: Path | None = None
+    """The root file system of a custom image."""
     command: str = ""
     """What runs now, for the message of a timeout."""
 
@@ -171,6 +173,7 @@ class _Build:
         cwd, base = self._folders(application)
         updates = self._live_updates()
         tests = self._tests(application)
+        self.image = await self._image()
         nodes = await self._nodes(application, tests, base, updates)
         kept = self._cache(application, base)
         environment = self._environment(
@@ -191,6 +194,8 @@ class _Build:
         collected = await self._collect(application, base, copy=tests is not None)
         self._save_values(values)
         context = [f"Sandbox: {self.sandbox.report.tier}", f"Build spec: {found.origin}"]
+        if self.image is not None:
+            context.append(f"Build image: {user_variables(self.request)[images.VARIABLE].strip()}")
         if nodes.first:
             context.append(f"Node: {nodes.first.version}")
         warnings = tuple(log.warnings)
@@ -230,6 +235,15 @@ class _Build:
         if warning:
             self.log.warning(warning)
         self.log.info(f"# Environment caching completed ({count} values)")
+
+    async def _image(self) -> Path | None:
+        wanted = user_variables(self.request).get(images.VARIABLE, "")
+        return await images.provide_image(
+            self.request.folders.images,
+            wanted,
+            owner=self.sandbox.owner(self.request.slot),
+            log=self.log,
+        )
 
     def _live_updates(self) -> LiveUpdates:
         updates = live_updates(user_variables(self.request))
@@ -293,7 +307,7 @@ class _Build:
             base=base,
             commands=[*commands, *updates.commands],
             override=updates.node,
-            own_image=False,
+            own_image=self.image is not None,
             log=self.log,
         )
 
@@ -324,6 +338,7 @@ class _Build:
             workspace=PurePosixPath(self.sandbox.inside(self.workspace.files)),
             node=nodes.bin,
             nodes=nodes.parent,
+            path=images.PATH if self.image is not None else None,
         )
         environment = build_environment(
             self.request,
@@ -349,6 +364,7 @@ class _Build:
                 slot=self.request.slot,
                 limits=limits,
                 read_only=nodes.folders,
+                root=self.image,
             )
             for note in notes:
                 self.log.warning(f"! {note}")

@@ -73,6 +73,7 @@ class Shell:
         slot: int,
         limits: Limits,
         read_only: tuple[Path, ...],
+        root: Path | None = None,
     ) -> tuple[str, ...]:
         """What could not be limited as asked. Raises SandboxError."""
         ours, theirs = socket.socketpair()
@@ -95,6 +96,7 @@ class Shell:
                     pass_fds=(theirs.fileno(),),
                     limits=limits,
                     read_only=read_only,
+                    root=root,
                 )
             )
         finally:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from preamp.cli.opened import Opened
 
 LOCAL = "local"
-"""The app id of `preamp build`."""
+"""What the app ids of `preamp build` begin with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,10 +78,10 @@ def clear(app: str | None, branch: str | None, data: Path | None) -> None:
         raise click.UsageError("--branch needs APP")
     with opened(data) as it:
         folder = DataFolder(it.settings.data).cache
-        if app is None:
-            app_ids = [path.name for path in folder.iterdir() if path.is_dir()]
+        if app is None or app == LOCAL:
+            app_ids = [path.name for path in folder.iterdir() if path.name.startswith(app or "")]
         else:
-            app_ids = [LOCAL if app == LOCAL else app_id_of(it, app)]
+            app_ids = [app_id_of(it, app)]
         freed = sum(clear_caches(folder, app_id, branch) for app_id in app_ids)
     click.echo(f"{freed / 1_000_000:,.1f} MB freed")
 

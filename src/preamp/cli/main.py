@@ -22,6 +22,8 @@ from preamp.cli.domains import domains
 from preamp.cli.env import env
 from preamp.cli.errors import explained
 from preamp.cli.explain import explain
+from preamp.cli.gc import gc
+from preamp.cli.images import images
 from preamp.cli.jobs import jobs
 from preamp.cli.keys import keys
 from preamp.cli.logs import logs
@@ -92,7 +94,9 @@ for command in (
     build,
     spec,
     cache,
+    images,
     doctor,
+    gc,
     control,
     worker,
     edge,

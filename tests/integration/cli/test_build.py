@@ -51,11 +51,46 @@ def test_log_and_files(site: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "index.html").read_text() == "<h1>Hello from trunk</h1>\n"
 
 
-def test_committed_state_is_built(site: Path, tmp_path: Path) -> None:
+def test_files_are_built_as_they_are(site: Path) -> None:
+    (site / "amplify.yml").write_text(SPEC.replace("<h1>", "<h2>") + "# not committed\n")
+    (site / "new.txt").write_text("new")
+    (site / ".gitignore").write_text("ignored\n")
+    (site / "ignored").write_text("x")
+    (site / "amplify.yml").write_text(
+        (site / "amplify.yml").read_text().replace("mkdir dist", "ls; mkdir dist")
+    )
+    before = subprocess.run(["git", "status", "--porcelain"], cwd=site, capture_output=True, text=True).stdout
+    objects = sorted((site / ".git/objects").rglob("*"))
+    done = preamp_build(site)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "new.txt" in done.stdout
+    assert "ignored\n" not in done.stdout
+    left = Path(done.stderr.split("they are in ")[1].strip())
+    assert (left / "index.html").read_text() == "<h2> from trunk</h1>\n"
+    after = subprocess.run(["git", "status", "--porcelain"], cwd=site, capture_output=True, text=True).stdout
+    assert before == after
+    assert sorted((site / ".git/objects").rglob("*")) == objects, "the repository is left alone"
+
+
+def test_committed_state_is_built_when_asked_for(site: Path, tmp_path: Path) -> None:
     (site / "amplify.yml").write_text("not committed")
-    done = preamp_build(site, "--output", str(tmp_path / "out"))
+    done = preamp_build(site, "--committed", "--output", str(tmp_path / "out"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "uncommitted changes" in done.stderr
+
+
+def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    (plain / "node_modules/x").mkdir(parents=True)
+    (plain / "node_modules/x/index.js").write_text("")
+    (plain / "index.html").write_text("hello")
+    done = preamp_build(plain, "--output", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["index.html"]
+    assert not (plain / ".git").exists()
+    done = preamp_build(plain, "--committed")
+    assert done.returncode == 2
+    assert "git working folder" in done.stderr
 
 
 def test_failing_command_is_status_1_with_its_reason(site: Path) -> None:
@@ -83,10 +118,3 @@ def test_wrong_use(site: Path, arguments: list[str], says: str) -> None:
     done = preamp_build(site, *arguments)
     assert done.returncode in {1, 2}
     assert says in done.stderr
-
-
-def test_folder_that_is_no_repository(tmp_path: Path) -> None:
-    (tmp_path / "plain").mkdir()
-    done = preamp_build(tmp_path / "plain")
-    assert done.returncode == 2
-    assert "git working folder" in done.stderr

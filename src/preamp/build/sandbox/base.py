@@ -76,6 +76,8 @@ class Launch:
     pass_fds: tuple[int, ...] = ()
     read_only: tuple[Path, ...] = ()
     """Further folders that are visible, at the same path."""
+    root: Path | None = None
+    """The folder that is `/` for the program, read-only; `None`: the machine's own system folders."""
     limits: Limits = field(default_factory=Limits)
 
 

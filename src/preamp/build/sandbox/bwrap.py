@@ -126,20 +126,46 @@ class BwrapSandbox:
 
 
 def _filesystem(launch: Launch) -> Iterator[str]:
-    for folder in map(Path, system.SYSTEM_FOLDERS):
-        if folder.is_symlink():
-            yield from ("--symlink", str(folder.readlink()), str(folder))
-        elif system.world_readable(folder):
-            yield from ("--ro-bind", str(folder), str(folder))
-    yield from ("--dir", "/etc", "--dir", "/var/tmp", "--proc", "/proc", "--dev", "/dev")  # noqa: S108
-    for path in system.etc_paths():
-        yield from ("--ro-bind-try", str(path), str(path))
+    yield from _of_machine() if launch.root is None else _of_image(launch.root)
+    yield from ("--dir", "/var/tmp", "--proc", "/proc", "--dev", "/dev")  # noqa: S108
     yield from ("--tmpfs", "/dev/shm", "--tmpfs", "/run")  # noqa: S108
     yield from ("--bind", str(launch.workspace), str(INSIDE))
     temporary = str(launch.workspace / "tmp")
     yield from ("--bind", temporary, "/tmp", "--bind", temporary, "/var/tmp")  # noqa: S108
     for path in launch.read_only:
         yield from ("--ro-bind", str(path), str(path))
+
+
+def _of_machine() -> Iterator[str]:
+    for folder in map(Path, system.SYSTEM_FOLDERS):
+        if folder.is_symlink():
+            yield from ("--symlink", str(folder.readlink()), str(folder))
+        elif system.world_readable(folder):
+            yield from ("--ro-bind", str(folder), str(folder))
+    yield from ("--dir", "/etc")
+    for path in system.etc_paths():
+        yield from ("--ro-bind-try", str(path), str(path))
+
+
+def _of_image(root: Path) -> Iterator[str]:
+    """All of an image but what is ours to give: mount points cannot be made in something read-only."""
+    yield from _entries(root, "/", leave_out={"dev", "proc", "sys", "tmp", "run", "etc", "var", INSIDE.name})
+    yield from ("--dir", "/etc")
+    yield from _entries(root / "etc", "/etc/", leave_out={"passwd", "group", *system.ETC_OF_MACHINE})
+    for name in system.ETC_OF_MACHINE:
+        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    yield from ("--dir", "/var")
+    yield from _entries(root / "var", "/var/", leave_out={"tmp", "run"})
+
+
+def _entries(folder: Path, place: str, *, leave_out: set[str]) -> Iterator[str]:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name in leave_out:
+            continue
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), place + path.name)
+        else:
+            yield from ("--ro-bind", str(path), place + path.name)
 
 
 def _environment(launch: Launch, *, keep_loader: bool) -> Iterator[str]:

@@ -40,6 +40,10 @@ class GuardedSandbox:
         return FIRST_UID + slot, FIRST_UID + slot
 
     async def start(self, launch: Launch) -> GuardedRunning:
+        if launch.root is not None:
+            raise SandboxError(
+                "custom images need bubblewrap, which this machine does not have or does not allow"
+            )
         owner = self.owner(launch.slot)
         group = cgroups.Group(self._hierarchy, launch.limits)
         config_fd = os.memfd_create("preamp", os.MFD_CLOEXEC)

@@ -16,6 +16,9 @@ ETC = (
 )  # fmt: skip
 """Nothing that could hold a secret; each is also left out when it is not readable by everybody."""
 
+ETC_OF_MACHINE = ("resolv.conf", "hosts")
+"""Also with a custom image: how names are looked up is the machine's business."""
+
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 
 
