@@ -275,6 +275,36 @@ class Settings(BaseSettings):
     access_log_days: int = Field(
         default=30, ge=1, description="Days after which an hour of the access logs is deleted."
     )
+    keep_jobs: int | None = Field(
+        default=None,
+        ge=1,
+        description="Newest jobs of a branch that are kept; unset: age alone decides. What neither this nor "
+        "`keep_job_days` keeps is removed; with both unset all are kept. So with the other `keep_` settings.",
+    )
+    keep_job_days: int | None = Field(default=None, ge=1, description="Days for which jobs are kept.")
+    keep_releases: int | None = Field(
+        default=None,
+        ge=1,
+        description="Newest releases of a branch that are kept for rollbacks; what is served always is.",
+    )
+    keep_release_days: int | None = Field(
+        default=None, ge=1, description="Days for which releases are kept for rollbacks."
+    )
+    keep_logs: int | None = Field(
+        default=None, ge=1, description="Newest jobs of a branch whose logs are kept."
+    )
+    keep_log_days: int | None = Field(default=None, ge=1, description="Days for which logs are kept.")
+    keep_artifacts: int | None = Field(
+        default=None,
+        ge=1,
+        description="Newest jobs of a branch whose uploads, test artifacts and pictures are kept.",
+    )
+    keep_artifact_days: int | None = Field(
+        default=None, ge=1, description="Days for which uploads, test artifacts and pictures are kept."
+    )
+    keep_audit_days: int = Field(
+        default=365, ge=1, description="Days for which entries of the audit log are kept."
+    )
     allow_private_sources: bool = Field(
         default=True,
         description="Whether a deployment's `sourceUrl` may lead to loopback and private addresses, such as "

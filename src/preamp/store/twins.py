@@ -5,9 +5,10 @@ One small file for each source blob beside the blobs. It is a cache: losing it c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -47,3 +48,16 @@ class TwinIndex:
             temporary.rename(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def known_twins(blobs: BlobStore) -> Iterator[str]:
+    """The names of the twins of all blobs, whatever the recipe."""
+    for path in (blobs.folder / "twins").glob("*/??/*"):
+        with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+            yield from (twin.blob for twin in documents.decode(path.read_bytes(), _Twins).values())
+
+
+def forget_twins(blobs: BlobStore, source: str) -> None:
+    """The source is gone: from now on its twins are blobs like all others."""
+    for path in (blobs.folder / "twins").glob(f"*/{source[:2]}/{source}"):
+        path.unlink(missing_ok=True)

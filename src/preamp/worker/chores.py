@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from preamp.engine.clock import SteadyClock
 from preamp.engine.deployments import expire_deployments
-from preamp.model.times import now_ms
 from preamp.store.access_logs import AccessLogFolder
 from preamp.store.database import Database
 
@@ -19,8 +19,10 @@ log = logging.getLogger(__name__)
 async def keep_house(database: Database, access_logs: AccessLogFolder, *, access_log_days: int) -> None:
     """Fail deployments that were never started and delete old access logs, until cancelled."""
 
+    clock = SteadyClock()
+
     def sweep() -> None:
-        now = now_ms()
+        now = clock()
         failed = expire_deployments(database, now=now)
         if failed:
             log.info("failed %s deployments that were not started in time", failed)

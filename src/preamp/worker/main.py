@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from preamp.build.sandbox.probe import probe
 from preamp.build.workspace import sweep
+from preamp.engine.clock import SteadyClock
 from preamp.engine.dispatch import Dispatcher
 from preamp.engine.liveness import BeatLiveness, Liveness, ProcessLiveness
 from preamp.engine.wakeups import DistributedListener, WakeupListener
@@ -23,6 +24,7 @@ from preamp.store.folder import DataFolder, FolderError
 from preamp.store.stores import load_master, open_stores
 from preamp.store.workers import Worker
 from preamp.worker.chores import keep_house
+from preamp.worker.cleaning import keep_clean
 from preamp.worker.domains import DomainWatch
 from preamp.worker.pictures import Photographer
 from preamp.worker.reach import Reach
@@ -83,6 +85,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
             asyncio.create_task(keep_watch(database, liveness, dispatcher)),
             asyncio.create_task(keep_fenced(liveness, dispatcher)),
             asyncio.create_task(while_leader(liveness, lambda: DomainWatch(database, reach).keep_watching())),
+            asyncio.create_task(while_leader(liveness, lambda: keep_clean(stores, settings, SteadyClock()))),
             asyncio.create_task(keep_house(database, access_logs, access_log_days=settings.access_log_days)),
         ]
         background.append(asyncio.create_task(pictures.keep_taking()))

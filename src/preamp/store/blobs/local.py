@@ -15,6 +15,7 @@ from preamp.store.blobs.base import Blob, StoredBlob
 
 _CHUNK = 1 << 20
 _MANY = 200
+_ASIDE = "aside-"
 
 
 class LocalBlobs:
@@ -73,7 +74,7 @@ class LocalBlobs:
 
     def put_bytes(self, data: bytes) -> Blob:
         blob = Blob(name=hashlib.sha256(data).hexdigest(), size=len(data))
-        if not self.exists(blob.name):
+        if not self._put_again(blob.name):
             with self.incoming() as writer:
                 writer.write(data)
                 writer.keep(blob.name)
@@ -84,11 +85,19 @@ class LocalBlobs:
         with os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
-            if not self.exists(digest):
+            if not self._put_again(digest):
                 file.seek(0)
                 # Hashed again while copying: the name must fit the bytes even if the file changed.
                 return self.put_stream(iter(lambda: file.read(_CHUNK), b""))
         return Blob(name=digest, size=size)
+
+    def _put_again(self, name: str) -> bool:
+        """Whether the blob is there; it counts as put now, so that no garbage collector takes it."""
+        try:
+            os.utime(self.path(name))
+        except FileNotFoundError:
+            return False
+        return True
 
     def put_stream(self, chunks: Iterator[bytes]) -> Blob:
         with self.incoming() as writer:
@@ -108,6 +117,34 @@ class LocalBlobs:
     def delete(self, name: str) -> None:
         """Remove a blob; no error when it is gone already."""
         self.path(name).unlink(missing_ok=True)
+
+    def delete_unchanged(self, blob: StoredBlob) -> bool:
+        """Remove a blob unless it was put again after it was listed; False then, or when it is gone."""
+        path = self.path(blob.name)
+        aside = self._incoming / f"{_ASIDE}{blob.name}"
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return False
+        # Looked at when nobody can find it any more: a put from now on writes it anew.
+        if aside.stat().st_mtime_ns // 1_000_000 != blob.modified_ms:
+            aside.rename(path)
+            return False
+        aside.unlink()
+        return True
+
+    def remove_leftovers(self, *, before_ms: int) -> int:
+        """Bytes on their way whose process died: files that nobody has written to since; how many."""
+        removed = 0
+        for path in self._incoming.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.name.startswith(_ASIDE):
+                    # A collector died half-way. Back with it: the next one decides again.
+                    path.rename(self.path(path.name.removeprefix(_ASIDE)))
+                elif path.stat().st_mtime_ns // 1_000_000 < before_ms:
+                    path.unlink()
+                    removed += 1
+        return removed
 
     def sync(self) -> None:
         """Return when everything put so far by this object survives a power cut.

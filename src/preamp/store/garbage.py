@@ -1,0 +1,125 @@
+"""Blobs and logs that nothing refers to any more, found and removed while everything runs.
+
+A blob is written before the row that refers to it, so "not referenced" alone means nothing: it must also not
+have been put for a grace time. Putting a blob that is there already counts as putting it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from preamp.model.releases import Body
+from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs.base import StoredBlob
+from preamp.store.database import Database
+from preamp.store.folder import DataFolder
+from preamp.store.manifests import read_manifest
+from preamp.store.tables import artifacts, branches, jobs, releases, uploads
+from preamp.store.twins import forget_twins, known_twins
+
+GRACE_MS = 24 * 3600 * 1000
+"""Longer than any job or upload takes from its first blob to its row."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Garbage:
+    """What a look has found."""
+
+    blobs: tuple[StoredBlob, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(blob.size for blob in self.blobs)
+
+
+def find_garbage(database: Database, blobs: LocalBlobs, *, now: int, grace_ms: int = GRACE_MS) -> Garbage:
+    """Blobs without reference that were put more than the grace time ago. Blocking, reads every manifest.
+
+    Raises ManifestError for a release whose manifest is gone: what it refers to cannot be known then, and
+    nothing may be removed.
+    """
+    stored = [blob for blob in blobs.list() if blob.modified_ms < now - grace_ms]
+    with database.read() as conn:
+        manifests = {row[0]: row[1] for row in conn.execute(_MANIFESTS)}
+        kept = {*manifests, *_named_in_rows(conn)}
+    for name, size in manifests.items():
+        for file in read_manifest(blobs, Body(blob=name, size=size)).files.values():
+            kept.add(file.body.blob)
+            kept.update(twin.blob for twin in file.encodings.values())
+    # Twins go one look after their source: whoever publishes it again meanwhile relies on them.
+    kept.update(known_twins(blobs))
+    return Garbage(blobs=tuple(blob for blob in stored if blob.name not in kept))
+
+
+def remove(blobs: LocalBlobs, found: Garbage) -> Garbage:
+    """What was removed: everything that was not put again since it was found."""
+    removed = tuple(blob for blob in found.blobs if blobs.delete_unchanged(blob))
+    for blob in removed:
+        forget_twins(blobs, blob.name)
+    return Garbage(blobs=removed)
+
+
+_MANIFESTS = select(releases.c.manifest_blob, releases.c.manifest_size).distinct()
+
+
+def _named_in_rows(conn: Connection) -> Iterator[str]:
+    for query in (
+        select(uploads.c.blob).where(uploads.c.blob.is_not(None)),
+        select(artifacts.c.blob),
+    ):
+        yield from (row[0] for row in conn.execute(query))
+
+
+def orphaned_logs(database: Database, folder: DataFolder) -> list[tuple[int, int]]:
+    """(branch id, job) of logs on this machine whose job is gone. A job's row is there before its logs."""
+    present = [
+        (int(branch.name), int(job.name))
+        for branch in folder.logs.iterdir()
+        if branch.name.isdigit() and branch.is_dir()
+        for job in branch.iterdir()
+        if job.name.isdigit()
+    ]
+    gone = []
+    with database.read() as conn:
+        for branch_id in {branch_id for branch_id, _ in present}:
+            known = {
+                row[0] for row in conn.execute(select(jobs.c.number).where(jobs.c.branch_id == branch_id))
+            }
+            gone += [item for item in present if item[0] == branch_id and item[1] not in known]
+    return gone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sizes:
+    """What an app has stored; blobs that several releases share are counted for each."""
+
+    app_id: str
+    releases: int
+    release_bytes: int
+    upload_bytes: int
+    artifact_bytes: int
+
+
+def sizes(conn: Connection) -> list[Sizes]:
+    """By app, largest first."""
+    counts: dict[str, list[int]] = {}
+    for place, query in enumerate(
+        (
+            select(branches.c.app_id, releases.c.total_bytes).join_from(releases, branches),
+            select(branches.c.app_id, uploads.c.size).join_from(uploads, branches),
+            select(branches.c.app_id, artifacts.c.size).join_from(artifacts, branches),
+        )
+    ):
+        for app_id, size in conn.execute(query):
+            row = counts.setdefault(app_id, [0, 0, 0, 0])
+            row[place + 1] += size or 0
+            row[0] += place == 0
+    found = [
+        Sizes(app_id=app_id, releases=a, release_bytes=b, upload_bytes=c, artifact_bytes=d)
+        for app_id, (a, b, c, d) in counts.items()
+    ]
+    return sorted(found, key=lambda item: -(item.release_bytes + item.upload_bytes + item.artifact_bytes))
