@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import uvloop
 from sqlalchemy import event
 
 from preamp.edge.server import EdgeConfig, listen, serve
@@ -270,7 +271,7 @@ def running_edge(world: World, *, memory_bytes: int = 32 << 20, **config) -> Ite
 
     def run() -> None:
         try:
-            asyncio.run(main())
+            uvloop.run(main())  # as in production
         except BaseException as error:  # noqa: BLE001 (raised again below)
             failures.append(error)
         finally:

@@ -278,6 +278,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def cut(self) -> None:
         """Close in the middle of an answer."""
+        self.cycle.disconnected = True  # it is known that the answer is not complete
         self.transport.abort()
 
     async def tunnel(self, headers: list[tuple[bytes, bytes]], upstream: UpstreamConnection) -> None:
