@@ -15,8 +15,11 @@ from pathlib import Path
 BENCHES = {
     "build": "bench.build",
     "edge": "bench.edge.run",
+    "engine": "bench.engine",
+    "forms": "bench.forms",
     "job": "bench.job",
     "list_jobs": "bench.list_jobs",
+    "stored": "bench.stored",
 }
 SKIPPED = 77
 ROOT = Path(__file__).resolve().parent.parent

@@ -70,7 +70,7 @@ def test_every_acknowledged_job_ends_once_and_in_order_whatever_fails(tmp_path: 
             thread.start()
         began = time.monotonic()
         with ThreadPoolExecutor(CLIENTS) as pool:
-            clients = [pool.submit(run.push, number, faults.round_done) for number in range(CLIENTS)]
+            clients = [pool.submit(run.push, number, faults) for number in range(CLIENTS)]
             for client in clients:
                 client.result()
         faults.over.set()
@@ -119,13 +119,14 @@ class Run:
             controls[1].create_branch(appId=app_id, branchName=name)
         return cls(cluster, app_id, names, controls, {name: [] for name in names})
 
-    def push(self, client: int, round_done: threading.Event) -> None:
+    def push(self, client: int, faults: Faults) -> None:
         """Start jobs on this client's branches, one after the other on each, until all clients together have
         enough and every kind of fault has come once."""
         chance = random.Random(client)
         mine = self.names[client::CLIENTS]
         deadline = time.monotonic() + 240 + JOBS
-        while self.count < JOBS or not round_done.is_set():
+        while self.count < JOBS or not faults.round_done.is_set():
+            assert not faults.trouble, faults.trouble
             assert time.monotonic() < deadline, f"only {self.count} jobs were accepted"
             name = chance.choice(mine)
             try:

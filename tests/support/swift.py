@@ -39,11 +39,11 @@ class Swift:
     host: str = "127.0.0.1"
     root: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="preamp-s3-")))
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    port: int = 0
+    ports: Sequence[int] = ()
+    """Of the proxy, then of the servers behind it."""
 
     def create(self) -> None:
-        ports = free_ports(4)
-        self.port = ports[0]
+        self.ports = ports = free_ports(4)
         (self.root / "disks" / "d1").mkdir(parents=True)
         (self.root / "swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = preamp\n")
         for kind, port in zip(KINDS, ports[1:], strict=True):
@@ -61,6 +61,8 @@ class Swift:
             "[pipeline:main]\n"
             "pipeline = catch_errors cache listing_formats s3api tempauth copy slo dlo proxy-server\n"
             "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n"
+            # Else it shuns its own servers for a minute when it was quicker to start than they.
+            "error_suppression_limit = 1000000000\n"
             "[filter:catch_errors]\nuse = egg:swift#catch_errors\n"
             "[filter:cache]\nuse = egg:swift#memcache\nmemcache_servers = 127.0.0.1:1\n"
             "[filter:listing_formats]\nuse = egg:swift#listing_formats\n"
@@ -91,7 +93,8 @@ class Swift:
                     )
                 )
         deadline = time.monotonic() + WAIT_SECONDS
-        while not self._answers():
+        # The proxy says "too busy" while a server behind it is not there yet.
+        while not (all(map(_listens, self.ports[1:])) and self._answers()):
             log_text = (self.root / "log").read_text(errors="replace")
             assert all(process.poll() is None for process in self.processes), log_text[-3000:]
             assert time.monotonic() < deadline, log_text[-3000:]
@@ -113,6 +116,10 @@ class Swift:
             region_name="us-east-1",
             config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         )
+
+    @property
+    def port(self) -> int:
+        return self.ports[0]
 
     @property
     def url(self) -> str:
@@ -145,6 +152,11 @@ def free_ports(count: int) -> Sequence[int]:
     for sock in sockets:
         sock.close()
     return ports
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _tool(name: str) -> str:

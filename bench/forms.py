@@ -1,0 +1,147 @@
+"""Both forms as processes: from the call of StartJob until the job runs, and what idle processes cost."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from bench.report import median, need, percentile, table
+from preamp.settings import Settings
+from preamp.store.stores import open_database
+from preamp.store.tables import attempts, branches
+from tests.support.cluster import running_cluster
+from tests.support.preamp import TERMINAL, running, until
+from tests.support.repositories import STATIC_SPEC, new_repository
+
+JOBS = int(os.environ.get("JOBS", "60"))
+BRANCHES = 6
+IDLE_SECONDS = 10.0
+
+
+@dataclass
+class Form:
+    client: Any
+    settings: Settings
+    pids: Callable[[], dict[str, int]]
+
+
+@contextmanager
+def embedded(folder: Path) -> Iterator[Form]:
+    with running(folder / "data") as preamp:
+        parent = preamp.process
+        assert parent is not None
+        yield Form(
+            preamp.client(),
+            Settings(data=folder / "data"),
+            lambda: {"parent": parent.pid, **children(parent.pid)},
+        )
+
+
+@contextmanager
+def distributed(folder: Path) -> Iterator[Form]:
+    with running_cluster(
+        folder, controls=1, workers=1, edges=1, lease_seconds=15, namespaces=False
+    ) as cluster:
+        client = cluster.client(cluster.of_role("control")[0], cluster.administrator())
+        yield Form(
+            client,
+            cluster.settings,
+            lambda: {member.role: member.process.pid for member in cluster.members if member.process},
+        )
+
+
+def main() -> None:
+    need("postgres")
+    starts, idle = [], []
+    for name, form in (("embedded", embedded), ("distributed", distributed)):
+        with tempfile.TemporaryDirectory(prefix="preamp-bench-") as temporary:
+            folder = Path(temporary)
+            repository = new_repository(folder / "git", {"index.html": "x\n", "amplify.yml": STATIC_SPEC})
+            with form(folder) as it:
+                accepted, begun = start_jobs(it, repository.url)
+                starts.append((name, median(accepted), median(begun), percentile(begun, 99), min(begun)))
+                time.sleep(2)
+                idle += [(name, role, *cost) for role, cost in idle_cost(it.pids()).items()]
+    table(
+        f"StartJob of boto3 with nothing else to do, {JOBS} jobs, ms",
+        ("form", "answer p50", "RUNNING p50", "RUNNING p99", "RUNNING min"),
+        starts,
+    )
+    table("Idle processes", ("form", "process", "CPU, % of a core", "memory (PSS), MB"), idle)
+
+
+def start_jobs(form: Form, repository: str) -> tuple[list[float], list[float]]:
+    client = form.client
+    app_id = client.create_app(name="bench", repository=repository)["app"]["appId"]
+    names = [f"b{number}" for number in range(BRANCHES)]
+    for name in names:
+        client.create_branch(appId=app_id, branchName=name)
+    accepted, begun = [], []
+    database = open_database(form.settings)
+    for number in range(JOBS + BRANCHES):
+        name = names[number % BRANCHES]
+        before = time.time()
+        job_id = client.start_job(appId=app_id, branchName=name, jobType="RELEASE", commitId="main")[
+            "jobSummary"
+        ]["jobId"]
+        answered = time.time()
+
+        def over(name: str = name, job_id: str = job_id) -> bool:
+            found = client.get_job(appId=app_id, branchName=name, jobId=job_id)["job"]["summary"]
+            return found["status"] in TERMINAL
+
+        until(over, f"job {job_id} of {name}")
+        with database.read() as conn:
+            started = conn.scalar(
+                select(attempts.c.started_ms)
+                .join(branches, branches.c.branch_id == attempts.c.branch_id)
+                .where(branches.c.name == name, attempts.c.number == int(job_id))
+            )
+        assert started is not None
+        if number >= BRANCHES:  # the first ones warm everything up
+            accepted.append((answered - before) * 1000)
+            begun.append(started - before * 1000)
+    database.close()
+    return accepted, begun
+
+
+def idle_cost(pids: dict[str, int]) -> dict[str, tuple[float, float]]:
+    before = {role: cpu_seconds(pid) for role, pid in pids.items()}
+    time.sleep(IDLE_SECONDS)
+    return {
+        role: ((cpu_seconds(pid) - before[role]) / IDLE_SECONDS * 100, pss_mb(pid))
+        for role, pid in pids.items()
+    }
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pss_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    raise LookupError(f"no Pss of {pid}")
+
+
+def children(pid: int) -> dict[str, int]:
+    """By role; the last of several."""
+    found = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        found[words[-2].decode()] = int(child)
+    return found
+
+
+if __name__ == "__main__":
+    main()
