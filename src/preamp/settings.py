@@ -333,6 +333,18 @@ class Settings(BaseSettings):
         description="Least severe messages that the processes print.",
     )
 
+    log_format: str = Field(
+        default="text",
+        pattern=r"^(text|json)$",
+        description="`json`: one JSON object a line, with branch id, job and attempt where there is one.",
+    )
+    metrics_token: str | None = Field(
+        default=None,
+        min_length=8,
+        repr=False,
+        description="Bearer token for `/_preamp/metrics`; unset: only clients on this machine get them.",
+    )
+
     @property
     def s3_ready(self) -> bool:
         """Whether `s3://` sources can be read at all."""

@@ -12,6 +12,7 @@ import click
 
 from preamp.cli.access import access
 from preamp.cli.assets import assets
+from preamp.cli.audit import audit
 from preamp.cli.build import build
 from preamp.cli.cache import cache
 from preamp.cli.completion import completion
@@ -97,6 +98,7 @@ for command in (
     images,
     doctor,
     gc,
+    audit,
     control,
     worker,
     edge,

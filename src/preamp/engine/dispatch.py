@@ -23,6 +23,7 @@ from preamp.model.errors import DependentServiceFailure
 from preamp.model.jobs import Attempt
 from preamp.model.times import now_ms
 from preamp.store import jobs
+from preamp.store.counters import PROCESS
 from preamp.store.database import Database
 from preamp.store.queue import Entrant, entrants
 
@@ -83,6 +84,11 @@ class Dispatcher:
     def held(self) -> set[int]:
         """The branches whose jobs run here or are being claimed."""
         return set(self.running) if self._claiming is None else {*self.running, self._claiming}
+
+    def count(self) -> None:
+        """Set the numbers that are looked at."""
+        PROCESS.set("preamp_worker_slots", self.slots)
+        PROCESS.set("preamp_worker_slots_in_use", sum(self._in_use().values()))
 
     def cut_all(self) -> None:
         """Stop every job and hand it back, as soon as the database takes it."""
@@ -234,6 +240,7 @@ class Dispatcher:
             run = Run(attempt=claim.attempt, app_id=app_id, weight=weight)
             self.running[branch_id] = run
             self._turns.taken(app_id)
+            PROCESS.add("preamp_attempts_total")
             run.task = asyncio.create_task(self._run(claim, run))
             await asyncio.sleep(0)  # a task that is cancelled before it began would clean nothing up
 

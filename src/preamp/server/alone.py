@@ -35,7 +35,7 @@ REFUSALS = (
 
 def run_alone(settings: Settings, role: Role) -> int:
     """Run until SIGTERM or SIGINT. Exit status 2: could not begin, the reason is on stderr."""
-    configure_logs(settings.log_level, role=role)
+    configure_logs(settings.log_level, role=role, form=settings.log_format)
     settings = settings.model_copy(update={"data": settings.data.absolute()})
     try:
         sock = _socket(settings, role)

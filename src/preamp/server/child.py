@@ -24,7 +24,7 @@ def main() -> int:
     orders = Orders.decode(sys.stdin.buffer.read())
     _die_with(orders.parent_pid)
     settings = orders.read_settings()
-    configure_logs(settings.log_level, role=role)
+    configure_logs(settings.log_level, role=role, form=settings.log_format)
     sock = socket.socket(fileno=orders.listen_fd) if orders.listen_fd is not None else None
     # A terminal's Ctrl-C goes to the whole group; the parent tells the children when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

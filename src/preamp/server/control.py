@@ -38,6 +38,8 @@ from preamp.server.audit import AuditLog
 from preamp.server.explain import PATH as EXPLAIN
 from preamp.server.explain import ExplainApp
 from preamp.server.known_keys import KnownKeys
+from preamp.server.metrics import PATH as METRICS
+from preamp.server.metrics import MetricsApp
 from preamp.server.own import OwnApi
 from preamp.server.queue import QueueView
 from preamp.server.switches import Switches
@@ -59,9 +61,17 @@ class ControlApp:
     """Sends each request to the part that answers it."""
 
     def __init__(
-        self, *, aws: AwsApp, files: FilesApp, hooks: HooksApp, explain: ExplainApp, own: OwnApi
+        self,
+        *,
+        aws: AwsApp,
+        files: FilesApp,
+        hooks: HooksApp,
+        explain: ExplainApp,
+        own: OwnApi,
+        metrics: MetricsApp,
     ) -> None:
         self._aws = aws
+        self._metrics = metrics
         self._own = own
         self._explain = explain
         self._files = files
@@ -79,6 +89,8 @@ class ControlApp:
             await send_health(send, "control")
         elif path == EXPLAIN:
             await self._explain(scope, receive, send)
+        elif path == METRICS:
+            await self._metrics(scope, send)
         elif self._own.serves(path):
             await self._own(scope, receive, send)
         elif path.startswith(FILES):
@@ -173,7 +185,10 @@ def assemble(
         authoriser=authoriser,
         on_change=audit.record,
     )
-    app = ControlApp(aws=aws, files=files, hooks=HooksApp(services), explain=explain, own=own)
+    metrics = MetricsApp(database=database, run_folder=folder.run, token=settings.metrics_token)
+    app = ControlApp(
+        aws=aws, files=files, hooks=HooksApp(services), explain=explain, own=own, metrics=metrics
+    )
     return Control(services=services, stores=stores, aws=aws, app=app, audit=audit)
 
 

@@ -37,7 +37,7 @@ ADDRESS_FILE = "server.json"
 
 def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT. Exit status 2: could not begin, the reason is on stderr."""
-    configure_logs(settings.log_level, role="serve")
+    configure_logs(settings.log_level, role="serve", form=settings.log_format)
     try:
         return asyncio.run(_main(settings))
     except REFUSALS as error:

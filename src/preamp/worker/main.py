@@ -19,6 +19,7 @@ from preamp.engine.watch import keep_fenced, keep_watch, while_leader
 from preamp.settings import Settings
 from preamp.store import workers
 from preamp.store.access_logs import AccessLogFolder
+from preamp.store.counters import keep_written
 from preamp.store.database import Database
 from preamp.store.folder import DataFolder, FolderError
 from preamp.store.stores import load_master, open_stores
@@ -84,6 +85,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         background = [
             asyncio.create_task(keep_watch(database, liveness, dispatcher)),
             asyncio.create_task(keep_fenced(liveness, dispatcher)),
+            asyncio.create_task(keep_written(folder.run, "worker", before=dispatcher.count)),
             asyncio.create_task(while_leader(liveness, lambda: DomainWatch(database, reach).keep_watching())),
             asyncio.create_task(while_leader(liveness, lambda: keep_clean(stores, settings, SteadyClock()))),
             asyncio.create_task(keep_house(database, access_logs, access_log_days=settings.access_log_days)),

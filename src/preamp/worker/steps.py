@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 
 from preamp.model.jobs import Attempt, StepName, StepStatus
 from preamp.model.times import iso, now_ms
 from preamp.store import jobs, steps
+from preamp.store.counters import PROCESS
 from preamp.store.database import Database, branch_lock
 from preamp.store.logs import LogStore, LogWriter
 
@@ -50,6 +52,7 @@ class Steps:
         self._logs = logs
         self._attempt = attempt
         self._open: tuple[StepName, LogWriter] | None = None
+        self._begun = 0.0
 
     async def begin(
         self,
@@ -65,6 +68,7 @@ class Steps:
         previous = self._close()
         writer = self._logs.writer(self._attempt, name)
         self._open = (name, writer)
+        self._begun = time.monotonic()
 
         def write() -> None:
             now = now_ms()
@@ -111,4 +115,6 @@ class Steps:
         name, writer = self._open
         self._open = None
         writer.close()
+        PROCESS.add("preamp_step_seconds_sum", time.monotonic() - self._begun, step=name.value)
+        PROCESS.add("preamp_step_seconds_count", step=name.value)
         return name
