@@ -117,6 +117,7 @@ def repeated_line(
         sent=head_size(answer.headers) + answer.length,
         content_type=watched.content_type,
         content_length=watched.content_length,
+        protocol=request.scheme,
     )
 
 

@@ -140,6 +140,7 @@ class AccessLog:
         sent: int,
         content_type: str,
         content_length: int | None,
+        protocol: str = "http",
     ) -> RepeatedLine:
         """For an answer that is prepared once and sent by `repeat`; the parameters are those of `add`."""
         return RepeatedLine(
@@ -148,7 +149,7 @@ class AccessLog:
                 f",{LOCATION},{sent},",
                 f",{method},{name},{_text(path)},{status},",
                 f",{_text(query)},",
-                f",{result},-,{_text(host)},http,",
+                f",{result},-,{_text(host)},{protocol},",
                 f",-,-,{result},HTTP/1.1,-,-,",
                 f",0.000,{result},{_text(content_type)},{_number(content_length)},-,-\n",
             ),

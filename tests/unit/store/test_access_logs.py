@@ -268,6 +268,7 @@ def test_a_repeated_line_is_the_same_line(tmp_path: Path) -> None:
         "sent": 700,
         "content_type": "text/html; charset=utf-8",
         "content_length": 5,
+        "protocol": "https",
     }
     headers = {"referer": "http://r/", "user_agent": "A (b, c)", "cookie": "d=e; f", "forwarded_for": "::1"}
     line = log.repeated("d1", "www.example.com", **fixed)
