@@ -94,8 +94,9 @@ class BeatLiveness:
         self._last_beat = time.monotonic()
 
     def look(self) -> None:
-        begun = time.monotonic()
         with self.database.write(NOTHING) as tx:
+            # After the wait for a connection: what others see is not older than this.
+            begun = time.monotonic()
             if not workers.beat(tx.conn, self.worker.worker_id):
                 # We were frozen or cut off, and are back; our jobs run elsewhere.
                 workers.insert_worker(tx.conn, self.worker, now=now_ms())

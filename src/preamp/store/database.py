@@ -67,6 +67,9 @@ class Coordination(Protocol):
     def hold_changes(self, conn: Connection) -> None:
         """Until the end of the transaction, no other one appends to the change log."""
 
+    def take_time(self, conn: Connection) -> None:
+        """Let the statements of this transaction take as long as they need."""
+
     def notify(self, conn: Connection, channel: str, text: str) -> None:
         """Tell listeners on all machines, once the transaction is committed."""
 
@@ -91,6 +94,11 @@ class Write:
         """Tell listeners on other machines once the transaction is durable; SQLite has none."""
         if self._shared is not None:
             self._shared.notify(self.conn, channel, text)
+
+    def take_time(self) -> None:
+        """For migrations: statements that rewrite whole tables are not cut short."""
+        if self._shared is not None:
+            self._shared.take_time(self.conn)
 
     def hold_account(self, account: str) -> None:
         """What is counted of the account from here on stays true until the commit."""

@@ -19,7 +19,11 @@ def upgrade(database: Database) -> None:
     Raises NewerDataError; the database is unchanged then.
     """
     revisions = [migration.revision for migration in MIGRATIONS]
+    with database.read() as conn:
+        if MigrationContext.configure(conn).get_current_revision() == revisions[-1]:
+            return
     with database.write() as tx:
+        tx.take_time()
         context = MigrationContext.configure(tx.conn)
         current = context.get_current_revision()
         if current is not None and current not in revisions:

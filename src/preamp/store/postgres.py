@@ -86,6 +86,9 @@ class Advisory:
     def hold_changes(self, conn: Connection) -> None:
         conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_key(_Kind.CHANGES),))
 
+    def take_time(self, conn: Connection) -> None:
+        conn.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
     def notify(self, conn: Connection, channel: str, text: str) -> None:
         conn.exec_driver_sql("SELECT pg_notify(%s, %s)", (channel, text))
 
