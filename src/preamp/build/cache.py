@@ -13,6 +13,7 @@ import os
 import platform
 import posixpath
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -146,6 +147,11 @@ async def save(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: in
         log.info("# Nothing to cache: none of the cache paths exists")
         log.info("# Caching completed")
         return
+    content = await asyncio.to_thread(_digest, workspace.files, names)
+    noted = cache.archive.with_suffix(".content")
+    if cache.archive.exists() and noted.exists() and noted.read_text() == content:
+        log.info("# Caching completed: nothing in the cache has changed")
+        return
     log.info("# Creating cache artifact...")
     cache.archive.parent.mkdir(parents=True, exist_ok=True)
     fresh = cache.archive.with_suffix(f".tmp-{os.getpid()}-{slot}")
@@ -181,7 +187,9 @@ async def save(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: in
             log.warning("! The cache could not be created; the previous one is kept")
             return
         size = fresh.stat().st_size
+        noted.unlink(missing_ok=True)
         fresh.replace(cache.archive)
+        noted.write_text(content)
         log.info(f"# Created cache artifact ({_mb(size)})")
         log.info("# Caching completed")
     except OSError as error:
@@ -285,6 +293,30 @@ def _expand(base: Path, parts: Sequence[str]) -> Iterator[str]:
                 if found > MAX_EXPANDED:
                     return
                 yield path
+
+
+def _digest(files: Path, names: Sequence[str]) -> str:
+    """Of names, kinds, modes, sizes and times of all that is cached; times as archives keep them."""
+    known = hashlib.sha256()
+    for name in names:
+        _add(known, f"{files}/{name}", name)
+        for folder, folders, entries in os.walk(files / name):
+            folders.sort()
+            for entry in sorted([*folders, *entries]):
+                path = f"{folder}/{entry}"
+                _add(known, path, path[len(str(files)) :])
+    return known.hexdigest()
+
+
+def _add(known: hashlib._Hash, path: str, name: str) -> None:
+    facts = os.lstat(path)
+    if stat.S_ISDIR(facts.st_mode):
+        text = f"{name} {facts.st_mode}"
+    elif stat.S_ISLNK(facts.st_mode):
+        text = f"{name} -> {os.readlink(path)}"  # noqa: PTH115 - tens of thousands of them
+    else:
+        text = f"{name} {facts.st_mode} {facts.st_size} {int(facts.st_mtime)}"
+    known.update(text.encode("utf-8", "surrogateescape") + b"\0")
 
 
 async def _forget(cache: Cache, pattern: str, workspace: Workspace) -> None:

@@ -22,7 +22,7 @@ def counts(builder: Builder) -> tuple[int, int, int]:
 
 
 def archives(builder: Builder) -> list[Path]:
-    return [path for path in builder.folders.caches.rglob("*") if path.is_file()]
+    return [path for path in builder.folders.caches.rglob("*.tar.zst") if path.is_file()]
 
 
 def test_cached_paths_come_back(repository: Repository, builder: Builder) -> None:
@@ -34,6 +34,25 @@ def test_cached_paths_come_back(repository: Repository, builder: Builder) -> Non
     assert counts(builder) == (2, 2, 1)
     assert "# Retrieved cache" in builder.log.text
     assert len(archives(builder)) == 1
+
+
+def test_a_cache_that_did_not_change_is_not_saved_again(repository: Repository, builder: Builder) -> None:
+    once = (
+        "mkdir -p dist; [ -d deps ] || { mkdir deps; echo 1 > deps/x; ln -s x deps/y; }; cat deps/x > dist/x"
+    )
+    rest = "  cache:\n    paths: ['deps/**/*']\n"
+    repository.commit({"amplify.yml": spec(once, rest=rest)})
+    builder.run(repository.folder)
+    archive = next(path for path in archives(builder) if path.suffix == ".zst")
+    saved = archive.stat().st_mtime_ns
+    builder.run(repository.folder)
+    assert builder.output == {"x": "1\n"}
+    assert "nothing in the cache has changed" in builder.log.text
+    assert archive.stat().st_mtime_ns == saved
+    for change in ("echo 22 > deps/x", "chmod +x deps/x", "ln -sfn z deps/y", "touch deps/new"):
+        repository.commit({"amplify.yml": spec(once, change, rest=rest)})
+        builder.run(repository.folder)
+        assert "# Created cache artifact" in builder.log.text, change
 
 
 def test_branches_do_not_share(repository: Repository, builder: Builder) -> None:
