@@ -37,7 +37,7 @@ async def body(send: Send, data: bytes, *, more: bool = False) -> None:
 
 
 async def answer_text(send: Send, status: int, text: str, headers: dict[str, str] | None = None) -> None:
-    data = (text + "\n").encode()
+    data = f"{text}\n".encode() if text else b""
     await start(
         send,
         status,
