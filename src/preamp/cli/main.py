@@ -13,6 +13,7 @@ import click
 from preamp.cli.access import access
 from preamp.cli.assets import assets
 from preamp.cli.audit import audit
+from preamp.cli.backup import backup, restore
 from preamp.cli.build import build
 from preamp.cli.cache import cache
 from preamp.cli.completion import completion
@@ -98,6 +99,8 @@ for command in (
     images,
     doctor,
     gc,
+    backup,
+    restore,
     audit,
     control,
     worker,

@@ -44,8 +44,8 @@ def find_garbage(database: Database, blobs: LocalBlobs, *, now: int, grace_ms: i
     """
     stored = [blob for blob in blobs.list() if blob.modified_ms < now - grace_ms]
     with database.read() as conn:
-        manifests = {row[0]: row[1] for row in conn.execute(_MANIFESTS)}
-        kept = {*manifests, *_named_in_rows(conn)}
+        manifests = stored_manifests(conn)
+        kept = {*manifests, *names_in_rows(conn)}
     for name, size in manifests.items():
         for file in read_manifest(blobs, Body(blob=name, size=size)).files.values():
             kept.add(file.body.blob)
@@ -63,10 +63,14 @@ def remove(blobs: LocalBlobs, found: Garbage) -> Garbage:
     return Garbage(blobs=removed)
 
 
-_MANIFESTS = select(releases.c.manifest_blob, releases.c.manifest_size).distinct()
+def stored_manifests(conn: Connection) -> dict[str, int]:
+    """Sizes of the manifests of all releases, by blob."""
+    rows = conn.execute(select(releases.c.manifest_blob, releases.c.manifest_size).distinct())
+    return {row[0]: row[1] for row in rows}
 
 
-def _named_in_rows(conn: Connection) -> Iterator[str]:
+def names_in_rows(conn: Connection) -> Iterator[str]:
+    """Blobs that rows name directly; may name one twice."""
     for query in (
         select(uploads.c.blob).where(uploads.c.blob.is_not(None)),
         select(artifacts.c.blob),
