@@ -32,6 +32,7 @@ from preamp.model.jobs import TERMINAL, Attempt, JobState
 from preamp.model.releases import Body, Release
 from preamp.store import branches, jobs, releases
 from preamp.store.attempts import Outcome
+from preamp.store.database import Database
 from tests.support.rows import NoEngine, add_app, add_branch, new_database, push
 
 WHICH = st.integers(0, 1)
@@ -43,7 +44,7 @@ class Jobs(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.database = new_database(Path(self.folder.name))
+        self.database = self.fresh_database(Path(self.folder.name))
         self.app = add_app(self.database)
         self.branches = [add_branch(self.database, self.app, name) for name in ("a", "b")]
         self.held: dict[int, Claim] = {}
@@ -54,6 +55,9 @@ class Jobs(RuleBasedStateMachine):
         self.lost: dict[tuple[int, int], int] = {}
         self.served: dict[int, int | None] = {branch.branch_id: None for branch in self.branches}
         self.now = 1_000_000
+
+    def fresh_database(self, folder: Path) -> Database:
+        return new_database(folder)
 
     def teardown(self) -> None:
         if hasattr(self, "database"):
