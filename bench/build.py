@@ -1,8 +1,9 @@
 """A real build, end to end: the React sample through the API against a bare script of the same commands.
 
 Cold: nothing of it was ever built here. Warm: a new commit of an app that was built before. The script
-clones, installs into an empty cache and builds; runs of all three alternate, so that they see the same machine and
-network. Goals: cold within 1.05 times the script plus 0.5 s, warm below 0.6 times the script's cold time.
+clones, installs into an empty cache and builds; runs of all three alternate, so that they see the same
+machine and network. Goals: cold within 1.05 times the script plus 0.5 s, warm below 0.6 times the script's
+cold time.
 """
 
 from __future__ import annotations
