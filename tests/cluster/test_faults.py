@@ -89,6 +89,9 @@ def test_every_acknowledged_job_ends_once_and_in_order_whatever_fails(tmp_path: 
         run.check_logs()
         assert left_over(tmp_path, running=True) == []
         states = run.states()
+        for row in run.rows():
+            if row.state == "FAILED":
+                print(f"failed: {row.name} {row.number}: {row.status_reason}", flush=True)
     until(lambda: left_over(tmp_path, running=False) == [], "every process to be gone", seconds=10)
     print(f"states {dict(states)}; attempts by outcome {dict(run.outcomes)}", flush=True)
     assert states["SUCCEED"] > 0.9 * states.total()
@@ -197,27 +200,26 @@ class Run:
 
     def check_logs(self) -> None:
         """Every successful job's logs are complete, each line once, and put together into one object."""
-        client = self.controls[0]
-        for row in self.rows():
-            if row.state != "SUCCEED":
-                continue
-            job = client.get_job(appId=self.app_id, branchName=row.name, jobId=str(row.number))["job"]
-            assert [step["stepName"] for step in job["steps"]] == ["BUILD", "DEPLOY", "VERIFY"]
-            logs = {step["stepName"]: read(step["logUrl"]) for step in job["steps"]}
-            lines = re.findall(r"\bline (\d+) of (\d+)$", logs["BUILD"], re.MULTILINE)
-            assert lines == [(str(n + 1), f"{row.number:010d}") for n in range(LINES)], logs["BUILD"]
-            assert logs["DEPLOY"].count("Deployment finished.") == 1
-            assert logs["VERIFY"].count("Every file of the release") == 1
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(self.check_logs_of, [row for row in self.rows() if row.state == "SUCCEED"]))
         store = open_objects(self.cluster.settings)
-        current = {f"logs/{row.branch_id}/{row.number}/{row.attempt}/" for row in self.rows()}
+        current = {f"logs/{row.branch_id}/{row.number}/{row.attempt}" for row in self.rows()}
         segments = [
             item["path"]
             for batch in obstore.list(store, "logs")
             for item in batch
-            if not item["path"].endswith(".txt")
-            and item["path"].rpartition("/")[0].rpartition("/")[0] + "/" in current
+            if not item["path"].endswith(".txt") and item["path"].rsplit("/", 2)[0] in current
         ]
         assert segments == []
+
+    def check_logs_of(self, row: Any) -> None:
+        job = self.controls[0].get_job(appId=self.app_id, branchName=row.name, jobId=str(row.number))["job"]
+        assert [step["stepName"] for step in job["steps"]] == ["BUILD", "DEPLOY", "VERIFY"]
+        logs = {step["stepName"]: read(step["logUrl"]) for step in job["steps"]}
+        lines = re.findall(r"\bline (\d+) of (\d+)$", logs["BUILD"], re.MULTILINE)
+        assert lines == [(str(n + 1), f"{row.number:010d}") for n in range(LINES)], logs["BUILD"]
+        assert logs["DEPLOY"].count("Deployment finished.") == 1
+        assert logs["VERIFY"].count("Every file of the release") == 1
 
 
 class Faults(threading.Thread):

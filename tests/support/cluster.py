@@ -158,12 +158,14 @@ class Cluster:
         deadline = time.monotonic() + 60
         for member in self.members:
             if member.process is not None:
+                began = time.monotonic()
                 try:
                     member.process.wait(max(1.0, deadline - time.monotonic()))
                 except subprocess.TimeoutExpired:
                     member.process.kill()
                     member.process.wait()
                     raise AssertionError(f"{member.name} did not end: {member.log()[-3000:]}") from None
+                print(f"{member.name} ended in {time.monotonic() - began:.1f} s", flush=True)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from preamp.model.caller import Scope
 from preamp.model.jobs import Attempt, Job, JobState
 from preamp.model.quotas import Quota
+from preamp.model.times import now_ms
 from preamp.store import attempts, jobs, quotas, steps
 from preamp.store.database import Database, branch_lock
 
@@ -33,12 +34,13 @@ class Claim:
 
 
 def claim_next(
-    database: Database, branch_id: int, *, worker_id: str, concurrent_jobs: int, now: int
+    database: Database, branch_id: int, *, worker_id: str, concurrent_jobs: int, now: int | None = None
 ) -> Claim | Nothing:
     """At most one job of a branch runs, oldest first; at most `concurrent_jobs` of an account and region
     run, unless their quota says another number.
 
-    Looked up first without a lock: most looks find nothing to do.
+    Looked up first without a lock: most looks find nothing to do. `now`: None is the moment of the claim,
+    which may be much later than that of the call when the database was away.
     """
     with database.read() as conn:
         found = _next(conn, branch_id, concurrent_jobs)
@@ -54,7 +56,8 @@ def claim_next(
         attempt = jobs.claim(tx.conn, branch_id, job.number, worker_id=worker_id)
         assert attempt is not None, "a pending job under the write lock can be claimed"
         steps.delete_steps(tx.conn, branch_id, job.number)
-        attempts.insert_attempt(tx.conn, attempt, worker_id=worker_id, now=now)
+        started = now_ms() if now is None else now
+        attempts.insert_attempt(tx.conn, attempt, worker_id=worker_id, now=started)
         return Claim(job=job, attempt=attempt)
 
 

@@ -222,7 +222,6 @@ class Dispatcher:
                 branch_id,
                 worker_id=self.worker_id,
                 concurrent_jobs=self.concurrent_jobs,
-                now=now_ms(),
             )
         except DependentServiceFailure as error:
             # Full disk, locked or absent database: the job stays pending and the next sweep tries again.

@@ -71,8 +71,8 @@ class Steps:
         self._begun = time.monotonic()
 
         def write() -> None:
-            now = now_ms()
             with self._database.write(branch_lock(self._attempt.branch_id)) as tx:
+                now = now_ms()
                 if not jobs.is_current(tx.conn, self._attempt):
                     raise AttemptLost
                 if previous:
