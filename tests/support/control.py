@@ -94,7 +94,7 @@ class InProcess:
         parts = urlsplit(url)
         pairs = {"Host": parts.netloc, **(headers or {})}
         return asyncio.run(
-            _exchange(
+            exchange(
                 self.control.app,
                 {
                     "type": "http",
@@ -128,7 +128,7 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-async def _exchange(app: Any, scope: dict[str, Any], body: bytes) -> tuple[int, dict[str, str], bytes]:
+async def exchange(app: Any, scope: dict[str, Any], body: bytes) -> tuple[int, dict[str, str], bytes]:
     sent: list[dict[str, Any]] = []
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
@@ -98,9 +98,7 @@ class ExplainApp:
             )
         )
         question = _question(query)
-        parts = urlsplit(question.url)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            raise FileError(400, "`url` has to be a whole URL such as http://main.dabc.localhost:7780/page")
+        parts = _split(question.url)
         site = self._site(identity, parts.netloc)
         headers = {"host": parts.netloc, **join_headers(question.headers)}
         request = Request(
@@ -143,6 +141,16 @@ class ExplainApp:
         if site is None:
             raise missing
         return site
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as a bracket that is not closed
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise FileError(400, "`url` has to be a whole URL such as http://main.dabc.localhost:7780/page")
+    return parts
 
 
 def _question(query: tuple[tuple[str, str], ...]) -> _Question:
