@@ -23,7 +23,7 @@ EXAMPLES = int(os.environ.get("PREAMP_TEST_EXAMPLES", "150"))
 @pytest.fixture(scope="module")
 def preamp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preamp]:
     print(f"PREAMP_TEST_SEED={SEED}")
-    with running(tmp_path_factory.mktemp("fuzz") / "data", PREAMP_CONTROL_PROCESSES="1") as it:
+    with running(tmp_path_factory.mktemp("fuzz") / "data", "--control-processes", "1") as it:
         before = processes(it)
         yield it
         with urllib.request.urlopen(f"{it.control_url}/_preamp/health") as answer:

@@ -43,6 +43,9 @@ _SETTINGS: dict[str, Callable[[F], F]] = {
     "worker_slots": click.option(
         "--worker-slots", type=int, metavar="N", help="Jobs that this worker runs at once."
     ),
+    "control_processes": click.option(
+        "--control-processes", type=int, metavar="N", help="Processes that share the API's port."
+    ),
     "edge_processes": click.option(
         "--edge-processes", type=int, metavar="N", help="Processes that share the edge port."
     ),

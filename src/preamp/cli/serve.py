@@ -20,6 +20,7 @@ from preamp.cli.options import load_settings, settings_flags
     "site_domain",
     "control_url",
     "worker_slots",
+    "control_processes",
     "edge_processes",
     "drain_seconds",
     "insecure_no_sandbox",
