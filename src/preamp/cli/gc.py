@@ -14,7 +14,7 @@ from preamp.cli.options import data_flag, json_flag, print_json
 @data_flag
 @json_flag
 def gc(dry_run: bool, data: Path | None, as_json: bool) -> None:
-    """Remove what the keep_ settings no longer keep, and files that nothing refers to.
+    """Remove what the settings no longer keep, and unused files.
 
     Works on the data folder while a server runs on it or not; the worker does the same once an
     hour. What is served is never removed, and no file that came in the last 24 hours.

@@ -15,7 +15,7 @@ from preamp.cli.errors import Failure
 )
 @click.option("--app-root", metavar="PATH", help="As the variable AMPLIFY_MONOREPO_APP_ROOT says it.")
 def spec(folder: Path, app_root: str | None) -> None:
-    """Print the build spec of DIR: its amplify.yml, or what is generated for its framework.
+    """Print the build spec of DIR, its own or a generated one.
 
     Where it comes from and what is wrong with it goes to standard error. Exit status 1 when it
     cannot be used.

@@ -155,6 +155,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         scheme = urlsplit(newurl).scheme
         if scheme not in {"http", "https"} or (scheme == "http" and req.full_url.startswith("https:")):
+            fp.close()
             raise SourceError(f"{WebSource(url=req.full_url).shown} redirects to {scheme}, which is refused.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

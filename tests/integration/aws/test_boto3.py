@@ -33,10 +33,10 @@ SUMMARY = shapes.JobSummary(
     job_id="16",
     commit_id="HEAD",
     commit_message="Fix é",
-    commit_time=1600408195766,
-    start_time=1600408195766,
+    commit_time=1600408195.766,
+    start_time=1600408195.766,
     status="SUCCEED",
-    end_time=1600408196000,
+    end_time=1600408196.0,
     job_type="RELEASE",
 )
 READER = '{"Statement": {"Effect": "Allow", "Action": "amplify:List*", "Resource": "*"}}'
@@ -200,7 +200,7 @@ def test_tags_of_an_arn(client, recorder) -> None:
 def test_times_in_requests(client, recorder) -> None:
     when = dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
     client().start_job(appId="d1", branchName="main", jobType="RELEASE", commitTime=when)
-    assert recorder.calls[0][2].commit_time == 1704164645000
+    assert recorder.calls[0][2].commit_time == 1704164645
 
 
 @pytest.mark.parametrize("operation", sorted(set(MODEL["operations"]) - {"DeleteWebhook"}))
