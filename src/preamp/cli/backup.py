@@ -15,7 +15,7 @@ ARCHIVE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("file", type=ARCHIVE)
 @data_flag
 def backup(file: Path, data: Path | None) -> None:
-    """Write everything that cannot be made anew to FILE, while the server runs or not.
+    """Write all that cannot be made anew to FILE, server running or not.
 
     The database as of one moment, all files that it refers to, logs and the master key, as
     .tar.zst. FILE holds all secrets: only its owner may read it, keep it so.
