@@ -24,6 +24,8 @@ from preamp.model.times import milliseconds, now_ms, seconds
 from preamp.store import artifacts, jobs, releases, steps
 
 HEAD = "HEAD"
+_NOTHING = Commit(commit_id="")
+"""What a manual deployment is a build of."""
 
 
 def start_job(services: Services, caller: Caller, request: shapes.StartJobRequest) -> shapes.StartJobResult:
@@ -127,13 +129,13 @@ def _arn_of(app: App, branch: Branch) -> str:
 
 def _summary(arn: str, job: Job) -> shapes.JobSummary:
     """`arn`: the branch's, the same for a whole page."""
-    commit = job.commit
+    commit = job.commit or _NOTHING
     return shapes.JobSummary(
         job_arn=f"{arn}/jobs/{padded(job.number)}",
         job_id=str(job.number),
-        commit_id=commit.commit_id if commit else "",
-        commit_message=(commit.message or "") if commit else "",
-        commit_time=seconds((commit.time_ms if commit else None) or job.created_ms),
+        commit_id=commit.commit_id,
+        commit_message=commit.message or "",
+        commit_time=seconds(commit.time_ms or job.created_ms),
         start_time=seconds(job.started_ms or job.created_ms),
         status=job.status,
         end_time=seconds(job.ended_ms) if job.ended_ms else None,

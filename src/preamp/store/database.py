@@ -7,6 +7,7 @@ power cut, so that what is acknowledged to a client is never lost. PostgreSQL is
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -131,6 +132,9 @@ class Database:
         self.engine = engine
         self.bell = bell
         self._shared = shared
+        self._reader: list[Connection] = []
+        """At most one that rests until the next read: opening one takes longer than most reads."""
+        self._resting = threading.Lock()
         self.patience_s = 0.0
         """How long a transaction waits for a database that is away; only for databases on other machines."""
 
@@ -146,8 +150,15 @@ class Database:
         Raises DependentServiceFailure when a database on another machine is away.
         """
         try:
-            with ExitStack() as stack:
-                yield self._open(stack, None)
+            if self._shared is None:
+                conn = self._take_reader()
+                try:
+                    yield conn
+                finally:
+                    self._put_back(conn)
+            else:
+                with ExitStack() as stack:
+                    yield self._open(stack, None)
         except (DBAPIError, PoolTimeout) as error:
             self._raise_translated(error, writing=False)
 
@@ -202,7 +213,23 @@ class Database:
             raise error
         raise translated from error
 
+    def _take_reader(self) -> Connection:
+        try:
+            return self._reader.pop()
+        except IndexError:  # several threads may be here
+            return self.engine.connect()
+
+    def _put_back(self, conn: Connection) -> None:
+        conn.rollback()
+        with self._resting:
+            if not self._reader:
+                self._reader.append(conn)
+                return
+        conn.close()
+
     def close(self) -> None:
+        while self._reader:
+            self._reader.pop().close()
         self.engine.dispose()
         if self.bell is not None:
             self.bell.close()
