@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import stat
 import struct
@@ -53,6 +54,11 @@ def unpack(archive: Path, folder: Path, *, limits: Limits) -> Unpacked:
     except ArchiveError:
         raise
     except _DAMAGED as error:
+        raise ArchiveError(_not_a_zip(archive, error)) from error
+    except OSError as error:
+        # A made-up offset is an invalid seek, a made-up name too long: the archive's fault, not the disk's.
+        if error.errno not in {errno.EINVAL, errno.ENAMETOOLONG}:
+            raise
         raise ArchiveError(_not_a_zip(archive, error)) from error
     except NotImplementedError as error:
         raise ArchiveError(f"the zip uses a feature that is not supported: {error}") from error
