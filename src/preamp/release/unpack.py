@@ -56,8 +56,8 @@ def unpack(archive: Path, folder: Path, *, limits: Limits) -> Unpacked:
     except _DAMAGED as error:
         raise ArchiveError(_not_a_zip(archive, error)) from error
     except OSError as error:
-        # A made-up offset is an invalid seek, a made-up name too long: the archive's fault, not the disk's.
-        if error.errno not in {errno.EINVAL, errno.ENAMETOOLONG}:
+        # A made-up offset is an invalid seek: the fault of the archive, not of the disk.
+        if error.errno != errno.EINVAL:
             raise
         raise ArchiveError(_not_a_zip(archive, error)) from error
     except NotImplementedError as error:
