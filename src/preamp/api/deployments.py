@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from preamp.api import shapes
 from preamp.api.find import find_branch, find_job
-from preamp.api.jobs import present_summary
+from preamp.api.job_summaries import present_summary
 from preamp.api.services import Services
 from preamp.engine.deployments import EXPIRES_MS, accept_from_source, expire_deployment
 from preamp.engine.deployments import start_deployment as begin

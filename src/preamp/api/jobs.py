@@ -8,24 +8,21 @@ from sqlalchemy import Connection
 
 from preamp.api import shapes
 from preamp.api.find import find_branch, find_job
+from preamp.api.job_summaries import present_summary
 from preamp.api.pages import page_of
 from preamp.api.services import Services
 from preamp.engine.accept import accept_job
 from preamp.engine.stop import delete_job as remove_job
 from preamp.engine.stop import stop_job as request_stop
-from preamp.model.apps import App
 from preamp.model.artifacts import Artifact, ArtifactKind
 from preamp.model.branches import Branch
 from preamp.model.caller import Caller
 from preamp.model.errors import BadRequest
-from preamp.model.ids import branch_arn, padded
 from preamp.model.jobs import Attempt, Commit, Job, JobType, Step, StepName
 from preamp.model.times import milliseconds, now_ms, seconds
-from preamp.store import artifacts, jobs, releases, steps
+from preamp.store import artifacts, releases, steps
 
 HEAD = "HEAD"
-_NOTHING = Commit(commit_id="")
-"""What a manual deployment is a build of."""
 
 
 def start_job(services: Services, caller: Caller, request: shapes.StartJobRequest) -> shapes.StartJobResult:
@@ -92,10 +89,9 @@ def list_jobs(services: Services, caller: Caller, request: shapes.ListJobsReques
     )
     with services.database.read() as conn:
         app, branch = find_branch(conn, caller, request.app_id, request.branch_name)
-        rows = jobs.page_jobs(conn, branch.branch_id, before=page.after, limit=page.limit + 1)
-    found, token = page.cut([(job.number, job) for job in rows])
-    arn = _arn_of(app, branch)
-    return shapes.ListJobsResult(job_summaries=tuple(_summary(arn, job) for job in found), next_token=token)
+        found = services.finished_jobs.page(conn, app, branch, before=page.after, limit=page.limit + 1)
+    summaries, token = page.cut(found)
+    return shapes.ListJobsResult(job_summaries=summaries, next_token=token)
 
 
 def stop_job(services: Services, caller: Caller, request: shapes.StopJobRequest) -> shapes.StopJobResult:
@@ -115,34 +111,6 @@ def delete_job(
         job = find_job(tx.conn, branch, request.job_id)
         remove_job(tx, services.engine, job)
     return shapes.DeleteJobResult(job_summary=present_summary(app, branch, job))
-
-
-def present_summary(app: App, branch: Branch, job: Job) -> shapes.JobSummary:
-    return _summary(_arn_of(app, branch), job)
-
-
-def _arn_of(app: App, branch: Branch) -> str:
-    return branch_arn(
-        account=app.scope.account, region=app.scope.region, app_id=app.app_id, branch=branch.name
-    )
-
-
-def _summary(arn: str, job: Job) -> shapes.JobSummary:
-    """`arn`: the branch's, the same for a whole page."""
-    commit = job.commit or _NOTHING
-    return shapes.JobSummary(
-        job_arn=f"{arn}/jobs/{padded(job.number)}",
-        job_id=str(job.number),
-        commit_id=commit.commit_id,
-        commit_message=commit.message or "",
-        commit_time=seconds(commit.time_ms or job.created_ms),
-        start_time=seconds(job.started_ms or job.created_ms),
-        status=job.status,
-        end_time=seconds(job.ended_ms) if job.ended_ms else None,
-        job_type=job.type,
-        source_url=job.source_url,
-        source_url_type=job.source_url_type,
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from preamp.api.job_summaries import FinishedJobs
 from preamp.engine.interface import Engine
 from preamp.model.caller import Scope
 from preamp.model.errors import DependentServiceFailure
@@ -59,6 +60,7 @@ class Services:
     master: MasterKey
     links: Links
     tokens: Tokens
+    finished_jobs: FinishedJobs = field(default_factory=FinishedJobs)
     site_domain: str
     """What follows `{branch}.{appId}.`; with the port when it is not the usual one."""
 

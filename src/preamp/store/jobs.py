@@ -63,6 +63,12 @@ _PAGE = Prepared(
     .order_by(jobs.c.number.desc())
     .limit(bindparam("most"))
 )
+_NUMBERS = Prepared(
+    select(jobs.c.number, jobs.c.ended_ms)
+    .where(jobs.c.branch_id == bindparam("branch"), jobs.c.number < bindparam("before"))
+    .order_by(jobs.c.number.desc())
+    .limit(bindparam("most"))
+)
 
 
 def insert_job(conn: Connection, job: Job, *, scope: Scope, app_id: str, pushed: bool = False) -> None:
@@ -100,6 +106,14 @@ def page_jobs(conn: Connection, branch_id: int, *, before: int | None, limit: in
     last = _ABOVE_ALL if before is None else before
     rows = _PAGE.all(conn, branch=branch_id, before=last, most=limit)
     return [_job(row) for row in rows]
+
+
+def page_numbers(
+    conn: Connection, branch_id: int, *, before: int | None, limit: int
+) -> Sequence[Sequence[Any]]:
+    """(number, ended_ms) of what `page_jobs` returns."""
+    last = _ABOVE_ALL if before is None else before
+    return _NUMBERS.all(conn, branch=branch_id, before=last, most=limit)
 
 
 def unfinished(conn: Connection, branch_id: int) -> list[Job]:
