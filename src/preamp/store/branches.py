@@ -34,6 +34,9 @@ _FACTS = (
 _GET = Prepared(
     select(*_FACTS).where(branches.c.app_id == bindparam("app"), branches.c.name == bindparam("branch"))
 )
+_OF_APP = Prepared(
+    select(*_FACTS).where(branches.c.app_id == bindparam("app")).order_by(branches.c.branch_id)
+)
 _GET_WITH_APP = Prepared(
     select(*_FACTS, *APP_FACTS)
     .select_from(apps)
@@ -105,6 +108,8 @@ def page_branches(conn: Connection, app_id: str, *, after: int, limit: int) -> l
 
 def branches_of_apps(conn: Connection, app_ids: Sequence[str]) -> list[Branch]:
     """All branches of some apps, in creation order."""
+    if len(app_ids) == 1:
+        return [_branch(row) for row in _OF_APP.all(conn, app=app_ids[0])]
     rows = conn.execute(select(*_FACTS).where(branches.c.app_id.in_(app_ids)).order_by(branches.c.branch_id))
     return [_branch(row) for row in rows]
 
