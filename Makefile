@@ -50,5 +50,5 @@ lock: ## Resolve the dependencies anew into the lock files (hashes, no addresses
 	@tools/lock.sh $(LOCK_ARGS)
 
 clean: ## Delete what make has made: environment, caches, demo data
-	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build-out dist
+	rm -rf .venv .venv-bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build-out dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,99 +1,129 @@
-"""ListJobs of 50, with few and with many stored jobs: the answer must not get slower.
+"""ListJobs of 50 with few and with many stored jobs, and GetApp, by one and by two control processes.
 
-One signed request is replayed by wrk over 32 connections, so that the server alone is measured. The health
-page of the same process, which does nothing, shows how far the work itself is from the floor.
+One signed request is repeated by wrk over 32 connections, so that the server alone is measured. moto_server
+is the yardstick, in turns with us on the same machine; the health page, which does nothing, is the floor.
+`SIZES=1000` leaves the large one out.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from sqlalchemy import insert, update
 
+from bench import moto
 from bench.report import need, table
+from bench.wrk import CONNECTIONS, SECONDS, Load, Request, load, signed
 from preamp.model.times import now_ms
 from preamp.store.database import open_sqlite
 from preamp.store.tables import branches, jobs
 from tests.support.preamp import Preamp, running
 
 SIZES = tuple(int(size) for size in os.environ.get("SIZES", "1000,1000000").split(","))
-SECONDS = 4
+PROCESSES = (1, 2)
 ROUNDS = 3
 BATCH = 20_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Load:
-    """What wrk reports."""
-
-    requests_per_s: float
-    p50_ms: float
-    p99_ms: float
+HEALTH = "health page (floor)"
 
 
 def main() -> None:
     wrk = need("wrk")
-    with (
-        tempfile.TemporaryDirectory(prefix="preamp-bench-") as temporary,
-        running(Path(temporary) / "data") as preamp,
-    ):
+    with tempfile.TemporaryDirectory(prefix="preamp-bench-") as temporary, moto.serving() as moto_url:
+        others = moto.lists(moto_url)
+        data = Path(temporary) / "data"
+        apps = stored(data)
+        for count in PROCESSES:
+            with running(data, "--control-processes", str(count)) as preamp:
+                found, memory = measure(preamp, wrk, apps, others)
+            report(found, memory, count)
+
+
+def stored(data: Path) -> dict[int, str]:
+    """The id of an app for each size, with so many jobs on its branch main."""
+    with running(data) as preamp:
         client = preamp.client()
         apps = {size: client.create_app(name=str(size))["app"]["appId"] for size in SIZES}
         for app_id in apps.values():
             client.create_branch(appId=app_id, branchName="main")
         account = client.list_apps()["apps"][0]["appArn"].split(":")[4]
-        preamp.stop()
-        for size, app_id in apps.items():
-            fill(preamp, app_id, account, size)
-        preamp.start()
-        measure(preamp, wrk, apps)
+    for size, app_id in apps.items():
+        fill(data, app_id, account, size)
+    return apps
 
 
-def measure(preamp: Preamp, wrk: str, apps: dict[int, str]) -> None:
-    found: dict[int, list[Load]] = {size: [] for size in apps}
-    floor: list[Load] = []
+def measure(
+    preamp: Preamp, wrk: str, apps: dict[int, str], others: dict[str, Request]
+) -> tuple[dict[str, Load], float]:
+    """The best of some rounds by name, and the memory of a control process in MiB."""
+    ours = preamp.variables()
+    key = Credentials(ours["AWS_ACCESS_KEY_ID"], ours["AWS_SECRET_ACCESS_KEY"])
+    paths = {
+        f"ListJobs, {size:,} stored": f"{app}/branches/main/jobs?maxResults=50" for size, app in apps.items()
+    }
+    paths["GetApp"] = apps[SIZES[0]]
+    requests = {
+        name: signed(
+            Request(url=f"{preamp.control_url}/apps/{path}"),
+            key,
+            service="amplify",
+            region=ours["AWS_DEFAULT_REGION"],
+        )
+        for name, path in paths.items()
+    }
+    requests |= {HEALTH: Request(url=f"{preamp.control_url}/_preamp/health"), **others}
+    found: dict[str, list[Load]] = {name: [] for name in requests}
     for _ in range(ROUNDS):
-        for size, app_id in apps.items():
-            url = f"{preamp.control_url}/apps/{app_id}/branches/main/jobs?maxResults=50"
-            found[size].append(load(wrk, url, signed(preamp, url)))
-        url = f"{preamp.control_url}/_preamp/health"
-        floor.append(load(wrk, url, {}))
-    best = {size: max(loads, key=lambda item: item.requests_per_s) for size, loads in found.items()}
-    idle = max(floor, key=lambda item: item.requests_per_s)
-    first = best[SIZES[0]]
+        for name, request in requests.items():
+            found[name].append(load(wrk, request))
+    best = {name: max(loads, key=lambda one: one.requests_per_s) for name, loads in found.items()}
+    return best, max(control_memory(preamp))
+
+
+def report(found: dict[str, Load], memory: float, processes: int) -> None:
+    first = found[f"ListJobs, {SIZES[0]:,} stored"]
+    quickest = max(one.requests_per_s for name, one in found.items() if name.startswith("moto"))
+    who = f"{processes} control process{'es' if processes > 1 else ''} of {memory:.0f} MiB"
     table(
-        f"ListJobs, 50 a page, 32 connections, best of {ROUNDS} rounds of {SECONDS} s",
-        ("stored jobs", "requests/s", "p50 ms", "p99 ms", f"p99 / p99 at {SIZES[0]:,}"),
+        f"{who}, {CONNECTIONS} connections, best of {ROUNDS} rounds of {SECONDS} s",
+        ("", "requests/s", "p50 ms", "p99 ms", "p99 / first p99", "requests/s / quickest moto"),
         [
-            *(
-                (f"{size:,}", one.requests_per_s, one.p50_ms, one.p99_ms, one.p99_ms / first.p99_ms)
-                for size, one in best.items()
-            ),
             (
-                "health page (floor)",
-                idle.requests_per_s,
-                idle.p50_ms,
-                idle.p99_ms,
-                idle.p99_ms / first.p99_ms,
-            ),
+                name,
+                one.requests_per_s,
+                one.p50_ms,
+                one.p99_ms,
+                one.p99_ms / first.p99_ms,
+                one.requests_per_s / quickest,
+            )
+            for name, one in found.items()
         ],
     )
 
 
-def fill(preamp: Preamp, app_id: str, account: str, size: int) -> None:
+def control_memory(preamp: Preamp) -> Iterator[float]:
+    """MiB of each control process: its own pages and its share of those it has in common with others."""
+    for pid in _control_processes(preamp):
+        for line in (Path("/proc") / pid / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                yield int(line.split()[1]) / 1024
+
+
+def _control_processes(preamp: Preamp) -> Iterator[str]:
+    assert preamp.process is not None
+    pid = preamp.process.pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if b"control" in (Path("/proc") / child / "cmdline").read_bytes():
+            yield child
+
+
+def fill(data: Path, app_id: str, account: str, size: int) -> None:
     """Finished jobs, written past the API: it would take hours."""
-    database = open_sqlite(preamp.data / "preamp.db")
+    database = open_sqlite(data / "preamp.db")
     try:
         with database.read() as conn:
             branch_id = conn.execute(
@@ -113,7 +143,7 @@ def fill(preamp: Preamp, app_id: str, account: str, size: int) -> None:
 def finished_jobs(app_id: str, account: str, branch_id: int, size: int) -> Iterator[dict[str, Any]]:
     now = now_ms()
     for number in range(1, size + 1):
-        begun = now - (size - number) * 60_000
+        begun = now - (size - number) * 100
         yield {
             "branch_id": branch_id,
             "number": number,
@@ -130,32 +160,6 @@ def finished_jobs(app_id: str, account: str, branch_id: int, size: int) -> Itera
             "ended_ms": begun + 30_000,
             "attempt": 1,
         }
-
-
-def signed(preamp: Preamp, url: str) -> dict[str, str]:
-    """The headers of a request that the server accepts for some minutes."""
-    found = preamp.variables()
-    request = AWSRequest("GET", url, headers={"Host": urlsplit(url).netloc})
-    credentials = Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
-    SigV4Auth(credentials, "amplify", found["AWS_DEFAULT_REGION"]).add_auth(request)
-    return dict(request.headers.items())
-
-
-def load(wrk: str, url: str, headers: dict[str, str]) -> Load:
-    arguments = [item for name, value in headers.items() for item in ("-H", f"{name}: {value}")]
-    command = [wrk, "-t", "2", "-c", "32", "-d", f"{SECONDS}s", "--latency", *arguments, url]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "Non-2xx" not in text, text
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    assert rate, text
-    return Load(requests_per_s=float(rate[1]), p50_ms=latency(text, "50%"), p99_ms=latency(text, "99%"))
-
-
-def latency(text: str, which: str) -> float:
-    """In milliseconds."""
-    found = re.search(rf"{which}\s+([\d.]+)(us|ms|s)\b", text)
-    assert found, text
-    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ BENCHES = {
     "forms": "bench.forms",
     "job": "bench.job",
     "list_jobs": "bench.list_jobs",
+    "start_job": "bench.start_job",
     "stored": "bench.stored",
 }
 SKIPPED = 77

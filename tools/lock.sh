@@ -4,10 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+flags=("$@")
 resolve() {
   .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-    --no-emit-index-url --no-header --no-annotate "${@:3}" pyproject.toml --group "$1" -o "$2"
+    --no-emit-index-url --no-header --no-annotate "${flags[@]}" "${@:2}" -o "$1"
 }
-resolve install requirements.lock "$@"
-resolve dev requirements-dev.lock "$@"
-git --no-pager diff --stat -- requirements.lock requirements-dev.lock
+resolve requirements.lock pyproject.toml --group install
+resolve requirements-dev.lock pyproject.toml --group dev
+resolve requirements-bench.lock --group bench # without Preamp: it is for an environment of its own
+git --no-pager diff --stat -- requirements.lock requirements-dev.lock requirements-bench.lock
