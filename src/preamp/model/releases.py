@@ -10,22 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from preamp.model.bodies import Body as Body
+from preamp.model.compute import Compute
+
 
 class Encoding(StrEnum):
     """Content codings that are made at publish time, named as in `Content-Encoding`."""
 
     BROTLI = "br"  # quality 5
     GZIP = "gzip"  # level 6
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Body:
-    """Bytes in the blob store."""
-
-    blob: str
-    """SHA-256 in lower-case hexadecimal: the blob's name."""
-    size: int
-    """Bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +41,9 @@ class Manifest:
     custom_headers: str | None = None
     """Of customHttp.yml, or the app's, frozen at publish time: `model.custom_headers.normalised` text."""
     deploy_manifest: str | None = None
-    """The text of deploy-manifest.json, when the bundle has one."""
+    """The text of deploy-manifest.json, when its routes decide what answers a path."""
+    compute: Compute | None = None
+    """The server that Compute routes lead to; None: the release has files only."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
