@@ -17,7 +17,8 @@ from preamp.cli.options import data_flag, json_flag, print_json
 def audit(app: str | None, limit: int, data: Path | None, as_json: bool) -> None:
     """Show the calls that were to change something, newest first.
 
-    Refused calls are among them. Works on the data folder, whether a server runs on it or not;
+    Calls of the API and of webhooks, and commands that work on the data folder; refused ones are
+    among them. Works on the data folder, whether a server runs on it or not;
     the setting keep_audit_days says how long entries are kept.
     """
     from dataclasses import asdict

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from preamp.cli.app_reference import app_id_of
+from preamp.cli.changing import changing
 from preamp.cli.opened import opened
 from preamp.cli.options import data_flag, json_flag, print_json
 
@@ -76,7 +77,7 @@ def clear(app: str | None, branch: str | None, data: Path | None) -> None:
 
     if app is None and branch is not None:
         raise click.UsageError("--branch needs APP")
-    with opened(data) as it:
+    with changing(data) as it:
         folder = DataFolder(it.settings.data).cache
         if app is None or app == LOCAL:
             app_ids = [path.name for path in folder.iterdir() if path.name.startswith(app or "")]

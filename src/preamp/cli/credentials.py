@@ -8,6 +8,7 @@ from typing import IO
 import click
 
 from preamp.cli.app_reference import app_id_of
+from preamp.cli.changing import changing
 from preamp.cli.errors import CommandError
 from preamp.cli.opened import opened
 from preamp.cli.options import data_flag
@@ -28,7 +29,8 @@ def credentials(app: str, key: IO[str] | None, token: bool, forget: bool, data: 
     """
     from preamp.store import apps
 
-    with opened(data) as it:
+    opening = changing if forget or token or key is not None else opened
+    with opening(data) as it:
         app_id = app_id_of(it, app)
         given = read_secret("Access token", None).strip() if token else None
         if token and not given:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from preamp.cli.changing import changing
 from preamp.cli.errors import CommandError
 from preamp.cli.opened import opened
 from preamp.cli.options import data_flag, json_flag, print_json
@@ -70,7 +71,7 @@ def verify(app: str, domain: str, data: Path | None) -> None:
     from preamp.store import domains as store
 
     name = normal_domain(domain)
-    with opened(data) as it, it.database.write() as tx:
+    with changing(data) as it, it.database.write() as tx:
         _check_app(tx.conn, app)
         hosts = _hosts(store.domains_of_app(tx.conn, app), name)
         if not hosts:

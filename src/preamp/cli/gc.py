@@ -21,6 +21,7 @@ def gc(dry_run: bool, data: Path | None, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
+    from preamp.cli.changing import changing
     from preamp.cli.errors import Failure
     from preamp.cli.opened import opened
     from preamp.engine.collect import collect_garbage
@@ -29,7 +30,7 @@ def gc(dry_run: bool, data: Path | None, as_json: bool) -> None:
     from preamp.store.manifests import ManifestError
     from preamp.store.stores import open_stores
 
-    with opened(data) as it:
+    with (opened if dry_run else changing)(data) as it:
         stores = open_stores(it.settings)
         try:
             found = collect_garbage(stores, it.settings, now=now_ms(), dry_run=dry_run)

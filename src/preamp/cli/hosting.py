@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preamp.cli.app_reference import app_id_of, branch_of
-from preamp.cli.opened import opened
+from preamp.cli.changing import changing
 
 if TYPE_CHECKING:
     from preamp.model.hosting import AppHosting, BranchHosting
@@ -19,7 +19,7 @@ def change_app(data: Path | None, app: str, change: Callable[[AppHosting], AppHo
     from preamp.store import changes
     from preamp.store.hosting_options import get_app_hosting, set_app_hosting
 
-    with opened(data) as it:
+    with changing(data) as it:
         app_id = app_id_of(it, app)
         with it.database.write() as tx:
             found = get_app_hosting(tx.conn, app_id)
@@ -37,7 +37,7 @@ def change_branch(
     from preamp.store import changes
     from preamp.store.hosting_options import get_branch_hosting, set_branch_hosting
 
-    with opened(data) as it:
+    with changing(data) as it:
         app_id = app_id_of(it, app)
         branch_of(it, app_id, branch)
         with it.database.write() as tx:

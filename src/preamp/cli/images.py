@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from preamp.cli.errors import Failure
-from preamp.cli.options import data_flag, load_settings
+from preamp.cli.options import data_flag
 
 
 @click.group()
@@ -35,14 +35,15 @@ def import_(reference: str, archives: tuple[Path, ...], data: Path | None) -> No
 
     from preamp.build.images import ImageError, image_folder, images_folder, import_layers
     from preamp.build.sandbox.base import FIRST_UID
+    from preamp.cli.changing import changing
     from preamp.store.folder import DataFolder
 
-    folder = DataFolder(load_settings(data=data).data.absolute())
-    folder.make()
     owner = (FIRST_UID, FIRST_UID) if os.geteuid() == 0 else None
-    place = image_folder(images_folder(folder.images, owner), reference)
-    try:
-        import_layers(list(archives), place)
-    except ImageError as error:
-        raise Failure(str(error)) from error
+    with changing(data) as it:
+        folder = DataFolder(it.settings.data.absolute())
+        place = image_folder(images_folder(folder.images, owner), reference)
+        try:
+            import_layers(list(archives), place)
+        except ImageError as error:
+            raise Failure(str(error)) from error
     click.echo(f"{reference} is imported to {place}")

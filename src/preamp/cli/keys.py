@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from preamp.cli.changing import changing
 from preamp.cli.errors import CommandError
 from preamp.cli.opened import Opened, opened
 from preamp.cli.options import data_flag, json_flag, print_json
@@ -43,9 +44,10 @@ def create(name: str, data: Path | None, policy: Path | None, as_json: bool) -> 
     if not _USER_NAME.fullmatch(name):
         raise CommandError(f"{name!r} is no user name: 1 to 64 letters, digits, or any of _+=,.@-")
     text = _policy(policy) if policy else None
-    with opened(data) as it, it.database.write() as tx:
+    with changing(data) as it, it.database.write() as tx:
         account = it.settings.account_id
         key = create_key(tx.conn, it.master, account=account, name=name, policy=text, now=now_ms())
+        it.told["accessKeyId"] = key.access_key_id
     if as_json:
         print_json({"accessKeyId": key.access_key_id, "secretAccessKey": key.secret, "name": key.name})
     else:
@@ -95,7 +97,7 @@ def disable(access_key_id: str, data: Path | None, force: bool) -> None:
     """Refuse a key from now on, without forgetting it."""
     from preamp.store.keys import set_enabled
 
-    with opened(data) as it, it.database.write() as tx:
+    with changing(data) as it, it.database.write() as tx:
         _spare_last_administrator(it, tx.conn, access_key_id, force=force)
         if not set_enabled(tx.conn, access_key_id, enabled=False):
             raise _unknown(access_key_id)
@@ -109,7 +111,7 @@ def enable(access_key_id: str, data: Path | None) -> None:
     """Accept a disabled key again."""
     from preamp.store.keys import set_enabled
 
-    with opened(data) as it, it.database.write() as tx:
+    with changing(data) as it, it.database.write() as tx:
         if not set_enabled(tx.conn, access_key_id, enabled=True):
             raise _unknown(access_key_id)
     click.echo(f"{access_key_id} is enabled")
@@ -123,7 +125,7 @@ def delete(access_key_id: str, data: Path | None, force: bool) -> None:
     """Forget a key for good."""
     from preamp.store.keys import delete_key
 
-    with opened(data) as it, it.database.write() as tx:
+    with changing(data) as it, it.database.write() as tx:
         _spare_last_administrator(it, tx.conn, access_key_id, force=force)
         if not delete_key(tx.conn, access_key_id):
             raise _unknown(access_key_id)

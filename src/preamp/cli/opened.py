@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ class Opened:
     settings: Settings
     database: Database
     master: MasterKey
+    told: dict[str, str] = field(default_factory=dict)
+    """What the audit log is to have of a change beside the command's arguments."""
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from preamp.cli.changing import changing
 from preamp.cli.errors import CommandError
 from preamp.cli.opened import Opened, opened
 from preamp.cli.options import data_flag, json_flag, print_json
@@ -86,8 +87,9 @@ def set_(
 
     outer = context.obj or (None, None, None)
     quota = _quota(name)
-    with opened(data or outer[0]) as it:
+    with changing(data or outer[0]) as it:
         scope = _scope(it, account or outer[1], region or outer[2])
+        it.told.update(account=scope.account, region=scope.region)
         if value == DEFAULT:
             limit = _default(it, quota)
             with it.database.write() as tx:

@@ -9,6 +9,7 @@ from typing import IO
 import click
 
 from preamp.cli.app_reference import app_id_of, branch_of
+from preamp.cli.changing import changing
 from preamp.cli.errors import CommandError
 from preamp.cli.opened import opened
 from preamp.cli.options import data_flag, json_flag, print_json
@@ -49,7 +50,7 @@ def set_(
     from preamp.model.times import now_ms
     from preamp.store.secrets import put_secret
 
-    with opened(data) as it:
+    with changing(data) as it:
         app_id = app_id_of(it, app)
         place = EVERY_BRANCH if branch is None else branch_of(it, app_id, branch)
         value = read_secret(f"Value of {name}", file)
@@ -105,7 +106,7 @@ def delete(app: str, name: str, branch: str | None, data: Path | None) -> None:
     from preamp.model.secrets import EVERY_BRANCH
     from preamp.store.secrets import delete_secret
 
-    with opened(data) as it:
+    with changing(data) as it:
         app_id = app_id_of(it, app)
         with it.database.write() as tx:
             if not delete_secret(tx.conn, app_id, branch or EVERY_BRANCH, name):

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,8 +17,12 @@ import msgspec
 
 from preamp.api.services import Services
 from preamp.api.webhooks import AWS_PATH, OPERATION, OWN_PATH
-from preamp.hooks.incoming import WrongToken, start_build
+from preamp.hooks.incoming import WrongToken, find_proven, start_build
+from preamp.model.audit import DONE
+from preamp.model.caller import Scope as CallerScope
 from preamp.model.errors import AmplifyError, DependentServiceFailure, NotFound
+from preamp.model.jobs import Job
+from preamp.model.webhooks import Webhook
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -30,17 +35,37 @@ _log = logging.getLogger(__name__)
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, message: str) -> None:
+    """`code` is for the audit log; senders look at the status."""
+
+    def __init__(self, status: int, message: str, *, code: str = "BadRequestException") -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.code = code
+
+
+@dataclass(kw_only=True, slots=True)
+class Call:
+    """A call of a webhook's URL and what became of it."""
+
+    webhook_id: str = ""
+    """As the URL has it."""
+    proven: tuple[CallerScope, Webhook] | None = None
+    """Once id and token were found to be right."""
+    job: Job | None = None
+    result: str = "InternalFailureException"
+    """`DONE` or the error's code."""
 
 
 class HooksApp:
-    """Answers 202 when a build was accepted: it is in the database then."""
+    """Answers 202 when a build was accepted: it is in the database then.
 
-    def __init__(self, services: Services) -> None:
+    `on_call` hears of every POST, refused ones too.
+    """
+
+    def __init__(self, services: Services, *, on_call: Callable[[Call], None]) -> None:
         self._services = services
+        self._on_call = on_call
         host = services.settings.webhook_host
         self._own_host = host.lower().encode() if host else None
 
@@ -55,34 +80,43 @@ class HooksApp:
         return host.lower() == self._own_host or _AWS_HOST.fullmatch(host) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await _answer(send, 405, {"message": "A webhook is called with POST."})
+            return
+        call = Call()
         try:
-            answer = await self._start(scope, receive)
+            job = await self._start(call, scope, receive)
         except _Refused as error:
+            call.result = error.code
             await _answer(send, error.status, {"message": error.message})
         except Exception:  # noqa: BLE001 (whatever it is, the sender gets an answer and the log the reason)
             _log.exception("an incoming webhook failed")
             await _answer(send, 500, {"message": "An internal failure occurred; the log has the reason."})
         else:
-            await _answer(send, 202, answer)
+            call.result = DONE
+            await _answer(send, 202, {"jobId": str(job.number), "status": job.status})
+        finally:
+            self._on_call(call)
 
-    async def _start(self, scope: Scope, receive: Receive) -> Mapping[str, str]:
-        if scope["method"] != "POST":
-            raise _Refused(405, "A webhook is called with POST.")
+    async def _start(self, call: Call, scope: Scope, receive: Receive) -> Job:
         query = _read(scope["query_string"])
+        call.webhook_id = query["id"]
         await _skip_body(receive)
         try:
-            job = await asyncio.to_thread(
-                start_build, self._services, webhook_id=query["id"], token=query["token"]
-            )
+            return await asyncio.to_thread(self._accept, call, query["token"])
         except WrongToken as error:
-            raise _Refused(403, str(error)) from None
+            raise _Refused(403, str(error), code="AccessDeniedException") from None
         except NotFound as error:
-            raise _Refused(404, error.message) from error
+            raise _Refused(404, error.message, code=error.code) from error
         except DependentServiceFailure as error:
-            raise _Refused(503, error.message) from error
+            raise _Refused(503, error.message, code=error.code) from error
         except AmplifyError as error:
-            raise _Refused(400, error.message) from error
-        return {"jobId": str(job.number), "status": job.status}
+            raise _Refused(400, error.message, code=error.code) from error
+
+    def _accept(self, call: Call, token: str) -> Job:
+        call.proven = find_proven(self._services, webhook_id=call.webhook_id, token=token)
+        call.job = start_build(self._services, *call.proven)
+        return call.job
 
 
 def _read(raw: bytes) -> Mapping[str, str]:

@@ -14,13 +14,14 @@ class Entry:
     account: str | None
     """None for commands, which work on the data folder itself."""
     actor: str
-    """An access key id, or who ran a command on which machine."""
+    """An access key id, `webhook:ID`, `cli:USER@MACHINE` for commands, or `unknown` when nobody proved to be
+    anybody."""
     operation: str
-    """Of the API, such as `StartJob`; of Preamp's own, such as `/_preamp/rollback`; or a command's name."""
+    """Of the API, such as `StartJob`; of Preamp's own, such as `/_preamp/rollback`; or a command."""
     app_id: str | None
     target: str
     """What it was about, as short text such as `branchName=main jobId=3`; never values of secrets."""
     result: str
-    """`DONE` or the error's code."""
+    """`DONE` or the error's code; of a command the kind of its error."""
     request_id: str
-    """As in the answer and the log; empty for commands."""
+    """As in the answer and the log; empty for commands and webhooks."""

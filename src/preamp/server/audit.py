@@ -11,7 +11,9 @@ import queue
 import threading
 from typing import Any
 
+from preamp.api.webhooks import OWN_PATH
 from preamp.aws.chain import Exchange
+from preamp.hooks.app import Call
 from preamp.model.audit import DONE, Entry
 from preamp.model.errors import DependentServiceFailure
 from preamp.model.times import now_ms
@@ -71,6 +73,26 @@ class AuditLog:
                 app_id=outcome.query.get("app"),
                 target=" ".join(pairs)[:_MAX_TARGET],
                 result=outcome.error or DONE,
+                request_id="",
+            )
+        )
+
+    def called(self, call: Call) -> None:
+        """A call of a webhook's URL."""
+        about = f"webhookId={call.webhook_id}"
+        if call.proven:
+            about += f" branchName={call.proven[1].branch_name}"
+        if call.job:
+            about += f" jobId={call.job.number}"
+        self._add(
+            Entry(
+                at_ms=now_ms(),
+                account=call.proven[0].account if call.proven else None,
+                actor=f"webhook:{call.webhook_id}" if call.proven else _UNKNOWN,
+                operation=OWN_PATH,
+                app_id=call.proven[1].app_id if call.proven else None,
+                target=about[:_MAX_TARGET],
+                result=call.result,
                 request_id="",
             )
         )

@@ -186,9 +186,8 @@ def assemble(
         on_change=audit.record,
     )
     metrics = MetricsApp(database=database, run_folder=folder.run, token=settings.metrics_token)
-    app = ControlApp(
-        aws=aws, files=files, hooks=HooksApp(services), explain=explain, own=own, metrics=metrics
-    )
+    hooks = HooksApp(services, on_call=audit.called)
+    app = ControlApp(aws=aws, files=files, hooks=hooks, explain=explain, own=own, metrics=metrics)
     return Control(services=services, stores=stores, aws=aws, app=app, audit=audit)
 
 

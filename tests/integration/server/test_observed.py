@@ -123,6 +123,45 @@ def test_every_change_is_in_the_audit_log_with_its_result(
     assert only.output == ""
 
 
+def test_calls_of_webhooks_are_in_the_audit_log(tmp_path: Path) -> None:
+    with in_process(tmp_path / "data") as preamp:
+        client = preamp.client()
+        app_id = client.create_app(name="site", repository=REPOSITORY, oauthToken="t")["app"]["appId"]
+        client.create_branch(appId=app_id, branchName="main")
+        webhook = client.create_webhook(appId=app_id, branchName="main")["webhook"]
+        url, webhook_id = webhook["webhookUrl"], webhook["webhookId"]
+        assert preamp.fetch("POST", url)[0] == 202
+        assert preamp.fetch("POST", url.replace("token=", "token=0"))[0] == 403
+        assert preamp.fetch("POST", url.replace("operation=startbuild", "operation=other"))[0] == 400
+        other_id = client.create_app(name="uploads")["app"]["appId"]
+        client.create_branch(appId=other_id, branchName="main")
+        other = client.create_webhook(appId=other_id, branchName="main")["webhook"]
+        assert preamp.fetch("POST", other["webhookUrl"])[0] == 400
+        assert preamp.fetch("GET", url)[0] == 405
+        preamp.control.audit.close()
+        with preamp.database.read() as conn:
+            found = [
+                entry
+                for entry in audit.newest(conn, app_id=None, limit=9)
+                if entry.operation == "/_preamp/webhooks"
+            ]
+    token = url.partition("token=")[2].partition("&")[0]
+    assert token not in repr(found)
+    about = f"webhookId={webhook_id}"
+    assert [(item.account, item.actor, item.app_id, item.target, item.result) for item in found] == [
+        (
+            "000000000000",
+            f"webhook:{other['webhookId']}",
+            other_id,
+            f"webhookId={other['webhookId']} branchName=main",
+            "BadRequestException",
+        ),
+        (None, "unknown", None, "webhookId=", "BadRequestException"),
+        (None, "unknown", None, about, "AccessDeniedException"),
+        ("000000000000", f"webhook:{webhook_id}", app_id, f"{about} branchName=main jobId=1", "OK"),
+    ]
+
+
 def test_old_entries_go(tmp_path: Path) -> None:
     with in_process(tmp_path / "data") as preamp:
         preamp.client().create_app(name="site")
