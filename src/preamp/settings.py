@@ -223,6 +223,11 @@ class Settings(BaseSettings):
         default=5 * GIB, ge=1, description="Largest unpacked output of a job, all files together."
     )
     max_release_files: int = Field(default=200_000, ge=1, description="Most files in the output of a job.")
+    max_compute_bytes: int = Field(
+        default=220 * MIB,
+        ge=1,
+        description="Largest unpacked server, `compute/` of a bundle for server-side rendering.",
+    )
     min_free_bytes: int = Field(
         default=256 * MIB,
         ge=0,
@@ -336,7 +341,7 @@ class Settings(BaseSettings):
     log_format: str = Field(
         default="text",
         pattern=r"^(text|json)$",
-        description="`json`: one JSON object a line, with branch id, job and attempt where there is one.",
+        description="`json`: one JSON object a line. Both forms tell which request or job it is about.",
     )
     metrics_token: str | None = Field(
         default=None,

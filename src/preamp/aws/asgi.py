@@ -7,9 +7,11 @@ encoded answer, runs in one go: in a pool of threads, or on the loop for operati
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +25,13 @@ from preamp.aws.handlers import OperationBinding, processing, routing
 from preamp.aws.http import Headers, HttpRequest, HttpResponse
 from preamp.aws.router import Router
 from preamp.aws.service import Service
+from preamp.model.work import working_on
 
 AsgiScope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 MIB = 1024 * 1024
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,23 +107,32 @@ class AwsApp:
             ),
             request_id=str(uuid.uuid4()),
         )
-        self._head.run(exchange)
+        with working_on(request_id=exchange.request_id):
+            self._head.run(exchange)
+            with working_on(**_facts(exchange)):
+                response = await self._respond(exchange, receive)
+        if response is not None:
+            await _send(response, head_only=exchange.request.method == "HEAD", send=send)
+
+    async def _respond(self, exchange: Exchange, receive: Receive) -> HttpResponse | None:
+        """None: nobody is left to answer."""
         if exchange.response is None:
             try:
                 exchange.request = replace(exchange.request, body=await self._body(exchange.request, receive))
             except _ClientGone:
-                return
+                return None
             except WireError as error:
                 self._tail.fail(exchange, error)
             else:
                 await self._process(exchange)
-        await _send(self._tail.finish(exchange), head_only=exchange.request.method == "HEAD", send=send)
+        return self._tail.finish(exchange)
 
     async def _process(self, exchange: Exchange) -> None:
         if exchange.operation in self._inline:
             self._tail.run(exchange)
         else:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._tail.run, exchange)
+            run = copy_context().run
+            await asyncio.get_running_loop().run_in_executor(self._pool, run, self._tail.run, exchange)
 
     async def _body(self, request: HttpRequest, receive: Receive) -> bytes:
         limit = self._limits.max_body_bytes
@@ -151,6 +164,14 @@ class AwsApp:
                 await asyncio.to_thread(self.close)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _facts(exchange: Exchange) -> dict[str, str]:
+    """What is logged of a request beside its id: the operation and what its path names (`app_id`, ...)."""
+    if exchange.match is None:
+        return {}
+    labels = {_CAPITAL.sub("_", name).lower(): value for name, value in exchange.match.labels.items()}
+    return {"operation": exchange.match.operation.name, **labels}
 
 
 async def _send(response: HttpResponse, *, head_only: bool, send: Send) -> None:

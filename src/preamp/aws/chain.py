@@ -53,7 +53,10 @@ Observer = Callable[[Exchange], None]
 
 
 class Chain:
-    """Runs handlers and turns what they raise into answers."""
+    """Runs handlers and turns what they raise into answers.
+
+    Log lines do not repeat which request they are about: that is `model.work`'s current work.
+    """
 
     def __init__(
         self, handlers: Sequence[Handler], *, errors: ErrorCodes, observers: Sequence[Observer]
@@ -71,7 +74,7 @@ class Chain:
                 except AmplifyError as error:
                     self.fail(exchange, error)
             except Exception:  # also an error code that nobody defined
-                log.exception("request %s: %s failed", exchange.request_id, exchange.operation)
+                log.exception("%s failed", exchange.operation or "a request")
                 exchange.response = self._errors.unexpected(request_id=exchange.request_id)
             if exchange.response is not None:
                 return
@@ -80,16 +83,18 @@ class Chain:
         """Answer with `error`."""
         exchange.error = error
         exchange.response = self._errors.response(error, request_id=exchange.request_id)
+        if exchange.response.status >= 500:  # not the client's doing
+            log.warning("%s failed: %s: %s", exchange.operation or "a request", error.code, error.message)
 
     def finish(self, exchange: Exchange) -> HttpResponse:
         """The answer, after the observers saw it. An observer that fails is logged and changes nothing."""
         if exchange.response is None:
-            log.error("request %s: no handler answered", exchange.request_id)
+            log.error("no handler answered")
             exchange.response = self._errors.unexpected(request_id=exchange.request_id)
         exchange.elapsed_ns = time.perf_counter_ns() - exchange.started_ns
         for observer in self._observers:
             try:
                 observer(exchange)
             except Exception:
-                log.exception("request %s: an observer failed", exchange.request_id)
+                log.exception("an observer failed")
         return exchange.response

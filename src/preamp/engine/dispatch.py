@@ -22,6 +22,7 @@ from preamp.engine.waiting import FOR_ACCOUNT, FOR_BRANCH, FOR_SLOT
 from preamp.model.errors import DependentServiceFailure
 from preamp.model.jobs import Attempt
 from preamp.model.times import now_ms
+from preamp.model.work import working_on
 from preamp.store import jobs
 from preamp.store.counters import PROCESS
 from preamp.store.database import Database
@@ -45,6 +46,8 @@ class Run:
 
     attempt: Attempt
     app_id: str = ""
+    branch: str = ""
+    """Its name; like the app's id, empty when it could not be looked up."""
     weight: int = 1
     """Slots that it takes."""
     task: asyncio.Task[None] | None = None
@@ -236,12 +239,25 @@ class Dispatcher:
             claim = replace(found, waited_for=self._waits.pop(branch_id, None))
             weight, entrant = self._weight(branch_id), self._entrants.pop(branch_id, None)
             app_id = entrant.app_id if entrant else ""
-            run = Run(attempt=claim.attempt, app_id=app_id, weight=weight)
+            branch = entrant.branch if entrant else ""
+            run = Run(attempt=claim.attempt, app_id=app_id, branch=branch, weight=weight)
             self.running[branch_id] = run
             self._turns.taken(app_id)
             PROCESS.add("preamp_attempts_total")
-            run.task = asyncio.create_task(self._run(claim, run))
+            run.task = asyncio.create_task(self._run_known(claim, run))
             await asyncio.sleep(0)  # a task that is cancelled before it began would clean nothing up
+
+    async def _run_known(self, claim: Claim, run: Run) -> None:
+        """With everything that is logged meanwhile marked as this attempt's."""
+        attempt = run.attempt
+        with working_on(
+            app_id=run.app_id,
+            branch_name=run.branch,
+            branch_id=attempt.branch_id,
+            job_id=str(attempt.number),
+            attempt=attempt.attempt,
+        ):
+            await self._run(claim, run)
 
     async def _run(self, claim: Claim, run: Run) -> None:
         try:
@@ -251,11 +267,11 @@ class Dispatcher:
                 raise
         except DependentServiceFailure as error:
             # Not the job's fault: it runs again, though not for ever.
-            _log.warning("job %s of branch %s: %s", claim.job.number, claim.job.branch_id, error)
+            _log.warning("the job is handed back: %s", error)
             reason = f"{error} This happened {{lost}} times while the job ran."
             await settle(lambda: give_up(self.database, claim.attempt, reason=reason, now=now_ms()))
         except Exception as error:  # noqa: BLE001 (whatever it is, the job must end and say so)
-            _log.exception("job %s of branch %s broke", claim.job.number, claim.job.branch_id)
+            _log.exception("the job broke")
             reason = f"Internal error: {type(error).__name__}: {error}"
             await settle(lambda: finish.fail(self.database, claim.attempt, reason=reason, now=now_ms()))
         finally:

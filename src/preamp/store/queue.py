@@ -21,6 +21,7 @@ class Entrant:
     """A branch that wants a slot."""
 
     app_id: str
+    branch: str
     compute_type: ComputeType | None
     """None: its jobs build nothing."""
 
@@ -45,14 +46,14 @@ def entrants(conn: Connection, branch_ids: Sequence[int]) -> dict[int, Entrant]:
     found: dict[int, Entrant] = {}
     for begin in range(0, len(branch_ids), _CHUNK):
         rows = conn.execute(
-            select(branches.c.branch_id, branches.c.app_id, apps.c.config)
+            select(branches.c.branch_id, branches.c.app_id, branches.c.name, apps.c.config)
             .join(apps, apps.c.app_id == branches.c.app_id)
             .where(branches.c.branch_id.in_(branch_ids[begin : begin + _CHUNK]))
         )
-        for branch_id, app_id, text in rows:
+        for branch_id, app_id, name, text in rows:
             config = documents.decode(text, AppConfig)
-            builds = config.repository is not None
-            found[branch_id] = Entrant(app_id=app_id, compute_type=config.compute_type if builds else None)
+            compute_type = config.compute_type if config.repository is not None else None
+            found[branch_id] = Entrant(app_id=app_id, branch=name, compute_type=compute_type)
     return found
 
 

@@ -23,7 +23,6 @@ from preamp.engine.stop import STOPPED
 from preamp.model.jobs import Attempt, JobType, StepName
 from preamp.model.releases import Release
 from preamp.model.times import now_ms
-from preamp.model.work import working_on
 from preamp.release.errors import ReleaseError
 from preamp.settings import Settings
 from preamp.store import jobs
@@ -68,11 +67,6 @@ class JobRunner:
 
     async def __call__(self, claim: Claim, run: Run) -> None:
         """Returns when the attempt has ended in the database and none of its processes is left."""
-        facts = claim.attempt
-        with working_on(branch_id=facts.branch_id, job=facts.number, attempt=facts.attempt):
-            await self._run(claim, run)
-
-    async def _run(self, claim: Claim, run: Run) -> None:
         attempt = claim.attempt
         steps = Steps(self.database, self.logs, attempt)
         try:
@@ -146,6 +140,7 @@ class JobRunner:
                 log=log,
                 attempt=claim.attempt,
                 site=target.site,
+                platform=target.app.config.platform,
                 blobs=self.blobs,
                 settings=self.settings,
                 custom_headers=result.custom_headers
@@ -177,6 +172,7 @@ class JobRunner:
                 log=log,
                 attempt=attempt,
                 site=target.site,
+                platform=target.app.config.platform,
                 blobs=self.blobs,
                 settings=self.settings,
                 custom_headers=_custom_http(output) or target.app.config.custom_headers,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from preamp.model.ids import new_release_id
 from preamp.model.jobs import Attempt, JobState, JobStatus
 from preamp.model.releases import Body, Release
 from preamp.model.times import now_ms
+from preamp.model.work import current_work
 from preamp.store import branches, jobs, workers
 from preamp.store.attempts import Outcome
 from preamp.store.database import Database
@@ -371,6 +372,34 @@ def test_a_job_whose_run_breaks_fails_and_says_so(place: Place) -> None:
             await until(lambda: state(it, branch, 1) is JobState.FAILED)
             reason = job_of(it.database, branch, 1).status_reason
             assert reason == "Internal error: ValueError: surprise"
+
+    drive(test)
+
+
+def test_what_is_logged_while_a_job_runs_is_marked_as_its(place: Place) -> None:
+    async def test() -> None:
+        async with machine(place) as it:
+            app = add_app(it.database)
+            branch = add_branch(it.database, app, "feature/x")
+            known: list[Mapping[str, str | int]] = []
+
+            async def look(claim: Claim, run: Run) -> None:
+                known.append(await asyncio.to_thread(current_work))
+                finish.fail(it.database, claim.attempt, reason="enough", now=now_ms())
+
+            assert it.dispatcher is not None
+            it.dispatcher.run = look
+            push(it.database, it.engine, branch)
+            await until(lambda: state(it, branch, 1) is JobState.FAILED)
+            assert known == [
+                {
+                    "app_id": branch.app_id,
+                    "branch_name": "feature/x",
+                    "branch_id": branch.branch_id,
+                    "job_id": "1",
+                    "attempt": 1,
+                }
+            ]
 
     drive(test)
 

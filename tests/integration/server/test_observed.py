@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from preamp.cli.main import preamp as command
 from preamp.model.work import working_on
-from preamp.server.logs import JsonLines
+from preamp.server.logs import JsonLines, TextLines
 from preamp.server.metrics import render
 from preamp.store import audit
 from preamp.store.counters import PROCESS, Sample, keep_written, read_all
@@ -174,8 +174,12 @@ def test_old_entries_go(tmp_path: Path) -> None:
 
 def test_a_line_of_json_says_what_it_belongs_to() -> None:
     record = logging.LogRecord("preamp.x", logging.INFO, "x.py", 1, "said %s", ("ä",), None)
-    with working_on(branch_id=3, job=4, attempt=1):
+    with working_on(branch_id=3, job_id="4", attempt=1, app_id="", branch_name="a\nb"):
         line = json.loads(JsonLines("worker").format(record))
+        text = TextLines("worker").format(record)
     assert (line["message"], line["role"], line["level"]) == ("said ä", "worker", "INFO")
-    assert (line["branch_id"], line["job"], line["attempt"]) == (3, 4, 1)
-    assert "job" not in json.loads(JsonLines("worker").format(record))
+    assert (line["branch_id"], line["job_id"], line["attempt"]) == (3, "4", 1)
+    assert "app_id" not in line  # not known
+    assert text.endswith('worker preamp.x: said ä [branch_id=3 job_id=4 attempt=1 branch_name="a\\nb"]')
+    assert "job_id" not in json.loads(JsonLines("worker").format(record))
+    assert TextLines("worker").format(record).endswith("said ä")

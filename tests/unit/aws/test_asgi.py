@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import logging
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,8 +19,16 @@ from preamp.aws.handlers import OperationBinding, processing
 from preamp.aws.policies import Target
 from preamp.aws.policy_conditions import Facts
 from preamp.aws.service import ModelError
-from preamp.model.errors import AmplifyError, BadRequest, LimitExceeded, NotFound, ResourceNotFound
+from preamp.model.errors import (
+    AmplifyError,
+    BadRequest,
+    DependentServiceFailure,
+    LimitExceeded,
+    NotFound,
+    ResourceNotFound,
+)
 from preamp.model.keys import Key
+from preamp.server.logs import JsonLines
 from tests.unit.aws.wire import KEY, SERVICE, call, everyone_is_ann, exchange, http_scope, make_app
 
 JOBS = "/apps/d1/branches/main/jobs"
@@ -117,9 +128,40 @@ def test_unexpected_exceptions_are_logged_not_shown(error: Exception, caplog) ->
     assert answer.error == "InternalFailureException"
     assert b"secret" not in answer.body
     assert answer.headers["x-amzn-requestid"] in answer.message
-    assert answer.headers["x-amzn-requestid"] in caplog.text
     assert "secret detail" in caplog.text
     assert "Traceback" in caplog.text
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What a process prints of the wire layer, as JSON."""
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(JsonLines("control"))
+    logger = logging.getLogger("preamp.aws")
+    logger.addHandler(handler)
+    yield handler.stream
+    logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(RuntimeError("x"), "ListJobs failed"), (DependentServiceFailure("no disk"), "no disk")],
+)
+def test_the_log_line_of_a_failed_call_has_the_id_that_the_client_was_told(
+    error: Exception, text: str, inline: bool, logged: io.StringIO
+) -> None:
+    answer = call(make_app(raising(error), inline=inline), "GET", "/apps/d1/branches/a%2Fb/jobs")
+    (line,) = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert text in line["message"]
+    assert line["request_id"] == answer.headers["x-amzn-requestid"]
+    assert (line["operation"], line["app_id"], line["branch_name"]) == ("ListJobs", "d1", "a/b")
+
+
+def test_what_the_client_did_wrong_is_not_logged(logged: io.StringIO) -> None:
+    assert call(make_app(raising(BadRequest("x"))), "GET", JOBS).status == 400
+    assert call(make_app(answering(None)), "GET", "/nothing").status == 404
+    assert logged.getvalue() == ""
 
 
 @pytest.mark.parametrize(

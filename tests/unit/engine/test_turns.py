@@ -10,7 +10,7 @@ from preamp.store.queue import Entrant
 
 
 def entrant(app_id: str, compute: ComputeType | None = ComputeType.STANDARD_8GB) -> Entrant:
-    return Entrant(app_id=app_id, compute_type=compute)
+    return Entrant(app_id=app_id, branch="main", compute_type=compute)
 
 
 @pytest.mark.parametrize(
