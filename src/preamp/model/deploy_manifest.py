@@ -183,7 +183,7 @@ def _route(node: Node, warnings: list[str]) -> Route:
     found = node.get("fallback")
     fallback = _target(found, warnings) if found else None
     if found is not None and fallback is not None and fallback.kind is target.kind:
-        raise found.need("kind").wrong(f"is {fallback.kind!r} like the target's: it has to be another kind")
+        raise found.need("kind").wrong(f"is '{fallback.kind}' like the target's: it has to be another kind")
     return Route(path=_path(node.need("path")), target=target, fallback=fallback)
 
 
@@ -307,8 +307,8 @@ def _check_targets(
                 )
             if target.kind is TargetKind.IMAGE:
                 if settings is None:
-                    raise node.need("kind").wrong(f"is {target.kind!r}, which needs imageSettings")
+                    raise node.need("kind").wrong(f"is '{target.kind}', which needs imageSettings")
                 if TargetKind.COMPUTE not in kinds:
                     raise node.need("kind").wrong(
-                        f"is {target.kind!r}, which needs a route to Compute as well"
+                        f"is '{target.kind}', which needs a route to Compute as well"
                     )

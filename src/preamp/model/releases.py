@@ -6,7 +6,7 @@ releases that share files share their blobs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -44,6 +44,15 @@ class Manifest:
     """The text of deploy-manifest.json, when its routes decide what answers a path."""
     compute: Compute | None = None
     """The server that Compute routes lead to; None: the release has files only."""
+
+    @property
+    def bodies(self) -> Iterator[Body]:
+        """Everything in the blob store that the release needs; may name one twice."""
+        for file in self.files.values():
+            yield file.body
+            yield from file.encodings.values()
+        if self.compute is not None:
+            yield self.compute.archive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

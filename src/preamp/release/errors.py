@@ -11,6 +11,20 @@ class PublishError(ReleaseError):
     """A folder holds something that cannot be served, or too much of it."""
 
 
+def too_large(size: int, most: int) -> PublishError:
+    # The wording of Amplify's own message, which tools look for.
+    return PublishError(
+        f"The size of the build output ({size}) exceeds the max allowed size of {most} bytes. "
+        "Please reduce the size of your build output and try again."
+    )
+
+
+def too_many(path: str, most: int) -> PublishError:
+    return PublishError(
+        f"the output has more than {most} files (the setting max_release_files), {path} is one too many"
+    )
+
+
 class ArchiveError(ReleaseError):
     """An uploaded zip is refused."""
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from preamp.model.custom_headers import CustomHeadersError, normalised, parse_custom_headers
 from preamp.model.releases import Body, File, Manifest
+from preamp.release.bundle import Bundle
 from preamp.release.content_types import content_type, is_compressible
-from preamp.release.errors import PublishError
+from preamp.release.errors import PublishError, too_large, too_many
+from preamp.release.pack import pack
 from preamp.release.twins import RECIPE, twins_of
 from preamp.release.walk import Found, walk
 from preamp.store.blobs import BlobStore
 from preamp.store.manifests import write_manifest
 from preamp.store.twins import TwinIndex
-
-_SSR_MANIFEST = "deploy-manifest.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +27,8 @@ class Limits:
     max_bytes: int
     """Of all files together, without twins."""
     max_files: int
+    max_compute_bytes: int = 220 * 1024 * 1024
+    """Of the server of a bundle for server-side rendering; Amplify's own limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +49,7 @@ class Published:
     manifest_body: Body
     file_count: int
     total_bytes: int
-    """Of the files, without twins."""
+    """Of the files, without twins. Of a release with a server: of its whole bundle."""
     twin_count: int
     twin_bytes: int
 
@@ -57,40 +59,63 @@ def publish(
     *,
     blobs: BlobStore,
     limits: Limits,
+    bundle: Bundle | None = None,
     custom_headers: str | None = None,
     app_root: str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Published:
     """Store the files below `folder` and their manifest; durable when it returns.
 
+    With a `bundle`, which is that folder, its `static/` becomes the files, and its server one blob.
     `custom_headers` is the YAML of customHttp.yml or of the app, `app_root` chooses a monorepo's part of
     it. `progress` is called after each file and stops the work by raising. Blocking: call it in a thread.
     Raises PublishError for what the author can repair, OSError for trouble with the disk.
     """
     headers = _headers(custom_headers, app_root)
-    found = _listed(folder, limits)
+    found = _listed(folder, limits) if bundle is None else _static_files(bundle, limits)
     index = TwinIndex(blobs, recipe=RECIPE)
     total_bytes = sum(item.size for item in found)
     files: dict[str, File] = {}
     done = 0
-    for item in found:
-        files[item.path] = _store(blobs, index, item)
-        done += files[item.path].body.size
-        if done > limits.max_bytes:
-            raise _too_large(done, limits)
+
+    def tell() -> None:
         if progress:
             progress(
                 Progress(files=len(files), total_files=len(found), bytes_done=done, total_bytes=total_bytes)
             )
-    manifest = Manifest(files=files, custom_headers=headers, deploy_manifest=_ssr_manifest(blobs, files))
+
+    for item in found:
+        files[item.path] = _store(blobs, index, item)
+        done += files[item.path].body.size
+        if done > limits.max_bytes:
+            raise too_large(done, limits.max_bytes)
+        tell()
+    server = bundle.manifest.server if bundle else None
+    compute = None
+    if server is not None:
+        compute = pack(
+            folder,
+            server,
+            blobs=blobs,
+            max_bytes=limits.max_bytes,
+            max_server_bytes=limits.max_compute_bytes,
+            max_files=limits.max_files,
+            tick=tell,
+        )
+    manifest = Manifest(
+        files=files,
+        custom_headers=headers,
+        deploy_manifest=bundle.text if bundle else None,
+        compute=compute,
+    )
     body = write_manifest(blobs, manifest)
     blobs.sync()
     twins = [twin for file in files.values() for twin in file.encodings.values()]
     return Published(
         manifest=manifest,
         manifest_body=body,
-        file_count=len(files),
-        total_bytes=done,
+        file_count=compute.file_count if compute else len(files),
+        total_bytes=compute.total_bytes if compute else done,
         twin_count=len(twins),
         twin_bytes=sum(twin.size for twin in twins),
     )
@@ -107,20 +132,26 @@ def _headers(text: str | None, app_root: str | None) -> str | None:
 def _listed(folder: Path, limits: Limits) -> list[Found]:
     if not folder.is_dir():
         raise PublishError(f"the folder to publish, {folder.name}, does not exist")
+    found = _bounded(walk(folder), limits)
+    if not found:
+        raise PublishError(f"the folder to publish, {folder.name}, holds no files")
+    return found
+
+
+def _static_files(bundle: Bundle, limits: Limits) -> list[Found]:
+    return _bounded(walk(bundle.static, within=bundle.folder), limits) if bundle.static else []
+
+
+def _bounded(items: Iterable[Found], limits: Limits) -> list[Found]:
     found: list[Found] = []
     total = 0
-    for item in walk(folder):
+    for item in items:
         found.append(item)
         total += item.size
         if len(found) > limits.max_files:
-            raise PublishError(
-                f"the output has more than {limits.max_files} files (the setting max_release_files), "
-                f"{item.path} is one too many"
-            )
+            raise too_many(item.path, limits.max_files)
         if total > limits.max_bytes:
-            raise _too_large(total, limits)
-    if not found:
-        raise PublishError(f"the folder to publish, {folder.name}, holds no files")
+            raise too_large(total, limits.max_bytes)
     return found
 
 
@@ -134,21 +165,3 @@ def _store(blobs: BlobStore, index: TwinIndex, item: Found) -> File:
     body = Body(blob=blob.name, size=blob.size)
     twins = twins_of(blobs, index, body) if is_compressible(item.path) else {}
     return File(body=body, content_type=content_type(item.path), encodings=twins)
-
-
-def _ssr_manifest(blobs: BlobStore, files: dict[str, File]) -> str | None:
-    file = files.get(_SSR_MANIFEST)
-    if file is None:
-        return None
-    try:
-        return blobs.read(file.body.blob).decode()
-    except UnicodeDecodeError as error:
-        raise PublishError(f"{_SSR_MANIFEST} is not UTF-8 text: {error}") from error
-
-
-def _too_large(size: int, limits: Limits) -> PublishError:
-    # The wording of Amplify's own message, which tools look for.
-    return PublishError(
-        f"The size of the build output ({size}) exceeds the max allowed size of {limits.max_bytes} bytes. "
-        "Please reduce the size of your build output and try again."
-    )

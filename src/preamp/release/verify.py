@@ -19,6 +19,8 @@ def verify(blobs: BlobStore, manifest: Manifest) -> list[str]:
         for path, file in manifest.files.items()
         for kind, body in (("", file.body), *((f" ({code})", twin) for code, twin in file.encodings.items()))
     ]
+    if manifest.compute is not None:
+        parts.append(("the server's archive", manifest.compute.archive))
     sizes = blobs.sizes(body.blob for _, body in parts)
     for path, body in parts:
         size = sizes.get(body.blob)

@@ -30,22 +30,28 @@ class Found:
     """Bytes, when it was listed."""
 
 
-def walk(folder: Path) -> Iterator[Found]:
+def walk(folder: Path, *, within: Path | None = None) -> Iterator[Found]:
     """Every file below `folder`, in the order of names.
 
-    Symbolic links inside the folder are followed when they stay inside. Raises PublishError, naming the
-    path, for links that leave or lead nowhere or in a circle, for anything that is not a file or folder,
-    and for names that are not UTF-8.
+    Symbolic links inside the folder are followed when they stay inside, or `within` that folder around it.
+    Raises PublishError, naming the path, for links that leave or lead nowhere or in a circle, for anything
+    that is not a file or folder, and for names that are not UTF-8.
     """
-    root = folder.resolve(strict=True)
-    yield from _walk(root, root, "", (root,))
+    root = (within or folder).resolve(strict=True)
+    real = folder.resolve(strict=True)
+    if not real.is_relative_to(root):
+        raise PublishError(
+            f"{folder.name} is a symbolic link to {folder.readlink()}, outside of the published folder: "
+            "copy the files instead"
+        )
+    yield from _walk(root, real, "", (real,))
 
 
 def _walk(root: Path, real: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[Found]:
     with os.scandir(real) as scan:
         entries = sorted(scan, key=lambda entry: entry.name)
     for entry in entries:
-        path = prefix + _checked_name(prefix, entry.name)
+        path = prefix + checked_name(prefix, entry.name)
         target, info = Path(entry.path), entry.stat(follow_symlinks=False)
         if stat.S_ISLNK(info.st_mode):
             target = _resolved(root, target, path)
@@ -57,11 +63,18 @@ def _walk(root: Path, real: Path, prefix: str, above: tuple[Path, ...]) -> Itera
                 raise PublishError(f"{path} is a symbolic link to a folder that contains it: remove it")
             yield from _walk(root, target, path + "/", (*above, target))
         else:
-            kind = _KINDS.get(stat.S_IFMT(info.st_mode), "neither a file nor a folder")
-            raise PublishError(f"{path} is {kind}, which cannot be published: remove it from the output")
+            raise PublishError(
+                f"{path} is {kind_of(info.st_mode)}, which cannot be published: remove it from the output"
+            )
 
 
-def _checked_name(prefix: str, name: str) -> str:
+def kind_of(mode: int) -> str:
+    """For messages about what is neither a file nor a folder."""
+    return _KINDS.get(stat.S_IFMT(mode), "neither a file nor a folder")
+
+
+def checked_name(prefix: str, name: str) -> str:
+    """Raises PublishError for a name that is not UTF-8; `prefix` is told with it."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -110,9 +110,7 @@ def _referenced(copy: Path, blobs: LocalBlobs) -> Iterator[str]:
         database.close()
     for name, size in manifests.items():
         names.add(name)
-        for file in read_manifest(blobs, Body(blob=name, size=size)).files.values():
-            names.add(file.body.blob)
-            names.update(twin.blob for twin in file.encodings.values())
+        names.update(body.blob for body in read_manifest(blobs, Body(blob=name, size=size)).bodies)
     yield from names
 
 

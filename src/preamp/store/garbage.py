@@ -47,9 +47,7 @@ def find_garbage(database: Database, blobs: LocalBlobs, *, now: int, grace_ms: i
         manifests = stored_manifests(conn)
         kept = {*manifests, *names_in_rows(conn)}
     for name, size in manifests.items():
-        for file in read_manifest(blobs, Body(blob=name, size=size)).files.values():
-            kept.add(file.body.blob)
-            kept.update(twin.blob for twin in file.encodings.values())
+        kept.update(body.blob for body in read_manifest(blobs, Body(blob=name, size=size)).bodies)
     # Twins go one look after their source: whoever publishes it again meanwhile relies on them.
     kept.update(known_twins(blobs))
     return Garbage(blobs=tuple(blob for blob in stored if blob.name not in kept))

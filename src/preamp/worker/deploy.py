@@ -6,10 +6,12 @@ import asyncio
 import threading
 from pathlib import Path
 
+from preamp.model.apps import Platform
 from preamp.model.ids import new_release_id, padded
 from preamp.model.jobs import Attempt, StepName
 from preamp.model.releases import Release
 from preamp.model.times import now_ms
+from preamp.release.bundle import Bundle, find_bundle
 from preamp.release.publish import Limits, Progress, Published, publish
 from preamp.release.verify import verify
 from preamp.settings import Settings
@@ -26,6 +28,7 @@ async def deploy(
     log: StepLog,
     attempt: Attempt,
     site: str,
+    platform: Platform,
     blobs: BlobStore,
     settings: Settings,
     custom_headers: str | None,
@@ -36,13 +39,31 @@ async def deploy(
     `log` is the open DEPLOY step's. Raises ReleaseError.
     """
     log.info(f"Beginning deployment for {site}, buildId {padded(attempt.number)}")
+    warnings: list[str] = []
+    try:
+        bundle = await asyncio.to_thread(find_bundle, folder, platform=platform, warn=warnings.append)
+    finally:
+        for warning in warnings:
+            log.warning(warning)
     published = await _publish(
         folder,
         blobs=blobs,
-        limits=Limits(max_bytes=settings.max_release_bytes, max_files=settings.max_release_files),
+        bundle=bundle,
+        limits=Limits(
+            max_bytes=settings.max_release_bytes,
+            max_files=settings.max_release_files,
+            max_compute_bytes=settings.max_compute_bytes,
+        ),
         custom_headers=custom_headers,
         app_root=app_root,
     )
+    if bundle is not None:
+        framework = bundle.manifest.framework
+        log.info(f"The output is a bundle of {framework.name} {framework.version}.")
+    if compute := published.manifest.compute:
+        log.info(
+            f"Packed its server, {compute.entrypoint} for {compute.runtime}: {compute.archive.size} bytes"
+        )
     log.info(
         f"Published {published.file_count} files, {published.total_bytes} bytes, "
         f"and {published.twin_count} compressed twins"
@@ -71,6 +92,7 @@ async def _publish(
     folder: Path,
     *,
     blobs: BlobStore,
+    bundle: Bundle | None,
     limits: Limits,
     custom_headers: str | None,
     app_root: str | None,
@@ -87,6 +109,7 @@ async def _publish(
             folder,
             blobs=blobs,
             limits=limits,
+            bundle=bundle,
             custom_headers=custom_headers,
             app_root=app_root,
             progress=check,

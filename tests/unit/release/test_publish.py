@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import random
 import socket
@@ -197,11 +196,11 @@ def test_custom_headers_are_frozen_or_refused_with_their_place(out, blobs):
         run(out, blobs, custom_headers="customHeaders:\n  - x: 1\n")
 
 
-def test_the_ssr_manifest_is_kept(out, blobs):
+def test_without_a_bundle_a_deploy_manifest_is_a_file_like_others(out, blobs):
     put(out, "deploy-manifest.json", b'{"version": 1}')
     done = run(out, blobs)
-    assert json.loads(done.manifest.deploy_manifest or "") == {"version": 1}
-    assert verify(blobs, done.manifest) == []
+    assert done.manifest.deploy_manifest is None
+    assert list(done.manifest.files) == ["deploy-manifest.json"]
 
 
 def test_verify_finds_missing_and_cut_blobs(out, blobs):
