@@ -29,6 +29,12 @@ class AuthMode(StrEnum):
     ANY = "any"  # emulator mode: any key is accepted; loopback only
 
 
+class ComputeNetwork(StrEnum):
+    OUTBOUND = "outbound"  # the internet, not this machine
+    NONE = "none"  # nothing at all
+    SHARED = "shared"  # this machine's network, its own services included
+
+
 class SettingsError(Exception):
     """A setting is wrong; the text says which, where it came from and what to do."""
 
@@ -217,6 +223,39 @@ class Settings(BaseSettings):
     insecure_no_sandbox: bool = Field(
         default=False,
         description="Run builds without isolation where the machine offers none; else jobs fail.",
+    )
+    compute_network: ComputeNetwork = Field(
+        default=ComputeNetwork.OUTBOUND,
+        description="What servers of releases can reach: `outbound` (all but this machine, by `pasta` of the "
+        "package passt; nothing where that does not work), `none`, or `shared` (this machine's network "
+        "with all that listens on it).",
+    )
+    compute_memory_mb: int = Field(
+        default=1024, ge=64, description="Most memory of one server, in MiB; its files in `/tmp` count."
+    )
+    compute_cpus: float = Field(default=2.0, gt=0, description="Most processors that one server uses.")
+    compute_servers: int = Field(
+        default=16,
+        ge=1,
+        le=512,
+        description="Servers of releases that run at once on a machine; the one that was unused for longest "
+        "makes place for another.",
+    )
+    compute_idle_seconds: float = Field(
+        default=900.0, gt=0, description="After how long a server that nobody uses is stopped."
+    )
+    compute_start_seconds: float = Field(
+        default=30.0, gt=0, description="How long a server may take until it listens on its port."
+    )
+    compute_drain_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How long requests and streams under way may go on after their server was replaced.",
+    )
+    compute_cache_bytes: int = Field(
+        default=4 * GIB,
+        ge=0,
+        description="Bound of the unpacked servers that are kept on a machine; those that run always are.",
     )
     max_upload_bytes: int = Field(default=5 * GIB, ge=1, description="Largest upload of a manual deployment.")
     max_release_bytes: int = Field(
