@@ -23,6 +23,14 @@ class Tier(StrEnum):
     NONE = "none"  # nothing but the operator's explicit permission
 
 
+class Network(StrEnum):
+    """What a program can reach."""
+
+    SHARED = "shared"  # the machine's network
+    NONE = "none"  # a namespace of its own with nothing in it but loopback
+    JOINED = "joined"  # that of `Launch.network_of`
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rejected:
     """A better tier and why this machine does not offer it."""
@@ -46,6 +54,11 @@ class SandboxReport:
     @property
     def weak(self) -> bool:
         return self.tier in {Tier.LANDLOCK, Tier.NONE}
+
+    @property
+    def places_files(self) -> bool:
+        """Whether a program sees folders at places of its own, not at those of the machine."""
+        return self.tier in {Tier.BWRAP_USERNS, Tier.BWRAP_SETPRIV}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +92,14 @@ class Launch:
     root: Path | None = None
     """The folder that is `/` for the program, read-only; `None`: the machine's own system folders."""
     limits: Limits = field(default_factory=Limits)
+    mounts: tuple[tuple[Path, str], ...] = ()
+    """Further files and folders, read-only, each at a place of its own (where the sandbox places files)."""
+    tmp_bytes: int | None = None
+    """`/tmp` is in memory, bounded, and the only place to write; the workspace is not visible (where the
+    sandbox places files)."""
+    network: Network = Network.SHARED
+    network_of: int | None = None
+    """The pid of a process whose user and network namespaces are joined."""
 
 
 class Running(Protocol):

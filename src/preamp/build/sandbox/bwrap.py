@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from preamp.build.errors import SandboxError
 from preamp.build.processes import kill_pidfd, wait_pidfd, wait_process
 from preamp.build.sandbox import cgroups, system
-from preamp.build.sandbox.base import FIRST_UID, Launch, SandboxReport, Tier
+from preamp.build.sandbox.base import FIRST_UID, Launch, Network, SandboxReport, Tier
 
 INSIDE = PurePosixPath("/workspace")
 INSIDE_UID = 1000
@@ -51,7 +51,7 @@ class BwrapSandbox:
             block_r, block_w = fds.pipe()
             inside_uid = INSIDE_UID if self._userns else (owner or (os.getuid(), 0))[0]
             arguments = [
-                *self._namespaces(),
+                *self._namespaces(launch.network),
                 *_filesystem(launch),
                 *fds.etc_files(inside_uid),
                 "--remount-ro", "/",
@@ -64,7 +64,12 @@ class BwrapSandbox:
             args_fd = fds.memory("\0".join(arguments).encode() + b"\0")
             drop = owner[0] if owner and self._userns else None
             process = subprocess.Popen(  # noqa: ASYNC220 - returns once bubblewrap is executed, milliseconds
-                [self._program, "--args", str(args_fd), "--", *self._inner(owner, launch.cwd), *launch.argv],
+                [
+                    *_joining(launch),
+                    *(self._program, "--args", str(args_fd), "--"),
+                    *self._inner(owner, launch.cwd),
+                    *launch.argv,
+                ],
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
                 cwd="/",
                 stdin=launch.stdin,
@@ -102,8 +107,9 @@ class BwrapSandbox:
             fds.close()
         return BwrapRunning(process=process, init=pidfd, group=group)
 
-    def _namespaces(self) -> Sequence[str]:
-        common = ("--share-net", "--die-with-parent", "--new-session", "--hostname", "build")
+    def _namespaces(self, network: Network) -> Sequence[str]:
+        net = "--unshare-net" if network is Network.NONE else "--share-net"
+        common = (net, "--die-with-parent", "--new-session", "--hostname", "build")
         if self._userns:
             ids = ("--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID))
             return ("--unshare-all", "--unshare-user", "--disable-userns", *ids, *common)
@@ -125,15 +131,29 @@ class BwrapSandbox:
         )  # fmt: skip
 
 
+def _joining(launch: Launch) -> Sequence[str]:
+    """Enters the other process's namespaces; nsenter becomes bubblewrap, so that all descriptors stay."""
+    if launch.network is not Network.JOINED:
+        return ()
+    enter = ("--user", "--net", "--preserve-credentials")
+    return ("/usr/bin/nsenter", "--target", str(launch.network_of), *enter, "--")
+
+
 def _filesystem(launch: Launch) -> Iterator[str]:
     yield from _of_machine() if launch.root is None else _of_image(launch.root)
     yield from ("--dir", "/var/tmp", "--proc", "/proc", "--dev", "/dev")  # noqa: S108
-    yield from ("--tmpfs", "/dev/shm", "--tmpfs", "/run")  # noqa: S108
-    yield from ("--bind", str(launch.workspace), str(INSIDE))
-    temporary = str(launch.workspace / "tmp")
-    yield from ("--bind", temporary, "/tmp", "--bind", temporary, "/var/tmp")  # noqa: S108
+    if launch.tmp_bytes is None:
+        yield from ("--tmpfs", "/dev/shm", "--tmpfs", "/run")  # noqa: S108
+        yield from ("--bind", str(launch.workspace), str(INSIDE))
+        temporary = str(launch.workspace / "tmp")
+        yield from ("--bind", temporary, "/tmp", "--bind", temporary, "/var/tmp")  # noqa: S108
+    else:
+        yield from ("--perms", "1777", "--size", str(launch.tmp_bytes), "--tmpfs", "/tmp")  # noqa: S108
+        yield from ("--dir", "/run", "--remount-ro", "/dev")
     for path in launch.read_only:
         yield from ("--ro-bind", str(path), str(path))
+    for path, place in launch.mounts:
+        yield from ("--ro-bind", str(path), place)
 
 
 def _of_machine() -> Iterator[str]:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from preamp.build.errors import SandboxError
 from preamp.build.processes import wait_process
 from preamp.build.sandbox import cgroups, guard, system
-from preamp.build.sandbox.base import FIRST_UID, Launch, SandboxReport, Tier
+from preamp.build.sandbox.base import FIRST_UID, Launch, Network, SandboxReport, Tier
 
 GUARD = Path(guard.__file__)
 NAMESPACES = ("--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL", "--mount-proc", "--")
@@ -57,7 +57,7 @@ class GuardedSandbox:
             process = subprocess.Popen(  # noqa: ASYNC220 - returns once the shell is executed, milliseconds
                 [
                     "/bin/bash", "-c", gate, str(gate_r),
-                    *self._namespaces(),
+                    *self._namespaces(launch.network),
                     sys.executable, "-I", "-S", str(GUARD), str(config_fd), str(control_r),
                 ],
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
@@ -79,10 +79,11 @@ class GuardedSandbox:
                 os.close(fd)
         return GuardedRunning(process=process, control=control_w, group=group)
 
-    def _namespaces(self) -> Sequence[str]:
+    def _namespaces(self, network: Network) -> Sequence[str]:
         if self._report.tier is not Tier.UNSHARE:
             return ()
-        return ("unshare", *(() if os.geteuid() == 0 else ("--user", "--map-current-user")), *NAMESPACES)
+        user = () if os.geteuid() == 0 else ("--user", "--map-current-user")
+        return ("unshare", *user, *(() if network is Network.SHARED else ("--net",)), *NAMESPACES)
 
     def _config(self, launch: Launch, owner: tuple[int, int] | None) -> dict[str, object]:
         devices = [f"/dev/{name}" for name in system.DEVICES]
@@ -93,7 +94,13 @@ class GuardedSandbox:
             "cwd": launch.cwd,
             "uid": owner[0] if owner else None,
             "landlock": self._report.tier is not Tier.NONE,
-            "read_only": [*system.SYSTEM_FOLDERS, *etc, "/proc", *map(str, launch.read_only)],
+            "read_only": [
+                *system.SYSTEM_FOLDERS,
+                *etc,
+                "/proc",
+                *map(str, launch.read_only),
+                *(str(path) for path, _ in launch.mounts),
+            ],
             "writable": [str(launch.workspace), *devices],
         }
 
