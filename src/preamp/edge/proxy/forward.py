@@ -46,6 +46,8 @@ class Job:
     keep_authorization: bool
     change: HeaderChange
     """Puts the site's custom headers into those of the answer."""
+    host: str | None = None
+    """What the server is called in `Host`; None: as its origin."""
 
 
 class CircleError(UpstreamError):
@@ -55,9 +57,9 @@ class CircleError(UpstreamError):
 
 
 class Forwarder:
-    """`answer_seconds`: how long an upstream may be silent, before its answer and within it."""
+    """`answer_seconds`: how long an upstream may be silent, before and within its answer; None: for ever."""
 
-    def __init__(self, pool: Pool, *, answer_seconds: float) -> None:
+    def __init__(self, pool: Pool, *, answer_seconds: float | None) -> None:
         self._pool = pool
         self._answer_seconds = answer_seconds
 
@@ -74,6 +76,7 @@ class Forwarder:
             target=job.target,
             keep_authorization=job.keep_authorization,
             websocket=websocket,
+            host=job.host,
         )
         if websocket:
             await self._upgrade(job, head, scope, send)

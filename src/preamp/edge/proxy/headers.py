@@ -50,11 +50,15 @@ def request_head(
     target: str,
     keep_authorization: bool,
     websocket: bool,
+    host: str | None = None,
 ) -> bytes:
-    """The head as the upstream gets it. The body keeps its length, or stays chunked."""
+    """The head as the upstream gets it. The body keeps its length, or stays chunked.
+
+    `host` takes the place of the origin's name in the `Host` header.
+    """
     via = [value for name, value in pairs if name == b"via"]
     out = [
-        f"{request.method} {target} HTTP/1.1\r\nhost: {origin.authority}\r\n".encode(),
+        f"{request.method} {target} HTTP/1.1\r\nhost: {host or origin.authority}\r\n".encode("latin-1"),
         b"".join(b"%s: %s\r\n" % pair for pair in _end_to_end(pairs, keep_authorization)),
         b"x-forwarded-for: " + ", ".join(request.forwarded_for).encode("latin-1") + b"\r\n",
         b"x-forwarded-host: " + request.authority.encode("latin-1") + b"\r\n",
