@@ -1,0 +1,7 @@
+import { defineConfig } from 'astro/config';
+import awsAmplify from 'astro-aws-amplify';
+
+export default defineConfig({
+  output: 'server',
+  adapter: awsAmplify(),
+});

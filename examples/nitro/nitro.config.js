@@ -1,0 +1,1 @@
+export default defineNitroConfig({ compatibilityDate: '2025-10-01' });

@@ -1,0 +1,1 @@
+export default eventHandler((event) => ({ hello: getQuery(event).name ?? 'world' }));

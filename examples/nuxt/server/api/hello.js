@@ -1,0 +1,4 @@
+export default defineEventHandler((event) => ({
+  hello: getQuery(event).name ?? 'world',
+  node: process.version,
+}));

@@ -1,0 +1,1 @@
+export const load = ({ request }) => ({ host: request.headers.get('host'), node: process.version });
