@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.support.preamp import TERMINAL, Preamp, fetch, until
+from tests.support.processes import having, processes_of, send
 from tests.support.repositories import new_repository
 
 pytestmark = [pytest.mark.needs("git", "bwrap"), pytest.mark.timeout(400)]
@@ -115,11 +116,7 @@ def kill_at_random(preamp: Preamp, chance: random.Random, over: threading.Event)
             preamp.kill()
             preamp.start()
             continue
-        for pid in processes_of(preamp, role):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        send(processes_of(preamp, role), signal.SIGKILL)
 
 
 class Watcher(threading.Thread):
@@ -181,32 +178,5 @@ def alive(preamp: Preamp) -> bool:
     return preamp.process is not None and preamp.process.poll() is None
 
 
-def processes_of(preamp: Preamp, role: str) -> list[int]:
-    assert preamp.process is not None
-    return [
-        pid
-        for pid, words in command_lines()
-        if words[-2:] == [b"preamp.server.child", role.encode()] and parent_of(pid) == preamp.process.pid
-    ]
-
-
 def left_over(preamp: Preamp) -> list[list[bytes]]:
-    marks = (NAP.encode(), str(preamp.data).encode())
-    return [words for _, words in command_lines() if any(mark in word for word in words for mark in marks)]
-
-
-def command_lines() -> Iterator[tuple[int, list[bytes]]]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")[:-1]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            yield int(entry.name), words
-
-
-def parent_of(pid: int) -> int | None:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return None
+    return having(NAP.encode(), str(preamp.data).encode())

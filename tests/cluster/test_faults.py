@@ -28,9 +28,9 @@ from sqlalchemy import select
 
 from preamp.store.objects import open_objects
 from preamp.store.tables import attempts, branches, jobs
-from tests.acceptance.test_crash import command_lines
 from tests.support.cluster import Cluster, Member, running_cluster
 from tests.support.preamp import TERMINAL, until
+from tests.support.processes import having
 from tests.support.repositories import new_repository
 
 JOBS = int(os.environ.get("PREAMP_TEST_JOBS", "60"))
@@ -351,4 +351,4 @@ def read(url: str) -> str:
 def left_over(folder: Path, *, running: bool) -> list[list[bytes]]:
     """Processes of builds; when the cluster does not run, of anything in its folder."""
     marks = (NAP.encode(),) if running else (NAP.encode(), str(folder).encode())
-    return [words for _, words in command_lines() if any(mark in word for word in words for mark in marks)]
+    return having(*marks)
