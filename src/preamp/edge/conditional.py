@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from email.utils import formatdate
 from enum import Enum
 from functools import lru_cache
@@ -35,7 +36,11 @@ def judge(request: Request, tag: str, modified: str) -> Verdict:
     Dates are compared for equality: after a rollback the older release has the older date, and "not
     modified since" would then be true of content the client does not have.
     """
-    headers = request.headers
+    return judge_headers(request.headers, tag, modified)
+
+
+def judge_headers(headers: Mapping[str, str], tag: str, modified: str) -> Verdict:
+    """As `judge`, for the headers of a request by lower-case name."""
     match = headers.get("if-match")
     if match is not None:
         if not _listed(match, tag, weak=False):

@@ -1,0 +1,1 @@
+"""Image optimisation: the routes of a deploy manifest whose target is `ImageOptimization`."""
