@@ -310,6 +310,24 @@ class Settings(BaseSettings):
         description="How long a server that a rule forwards to may be silent, before its answer and within "
         "it, before the visitor gets 504 or the answer is cut.",
     )
+    image_processes: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Images that each edge process changes at once, in child processes that start when they "
+        "are needed.",
+    )
+    image_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=600,
+        description="How long changing an image may take, and how long fetching it from another server.",
+    )
+    image_cache_bytes: int = Field(
+        default=512 * MIB,
+        ge=1,
+        description="Bound of the changed images that are kept in the data folder for the next visitor.",
+    )
     skew_releases: int = Field(
         default=5,
         ge=0,

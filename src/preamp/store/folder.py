@@ -60,6 +60,11 @@ class DataFolder:
         return self.root / "images"
 
     @property
+    def optimised(self) -> Path:
+        """Images that the edge changed; made again when needed."""
+        return self.root / "optimised"
+
+    @property
     def workspaces(self) -> Path:
         """Of running builds, when memory is too small for them."""
         return self.root / "workspaces"
@@ -82,6 +87,7 @@ class DataFolder:
                 self.mirrors,
                 self.toolchains,
                 self.images,
+                self.optimised,
                 self.workspaces,
                 self.run,
             ):

@@ -9,7 +9,7 @@ from preamp.edge.images.operation import Box, Fit, Position
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """Scale to `width` x `height`; then cut `crop` out, or put it on a canvas of `pad`'s size, at its corner."""
+    """Scale to `width` x `height`; then cut `crop` out, or put it on `pad`'s canvas, at its corner."""
 
     width: int
     height: int
