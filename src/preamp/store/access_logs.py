@@ -50,13 +50,38 @@ log = logging.getLogger(__name__)
 class RepeatedLine:
     """What is the same in every line of an answer that is sent again and again; made by `repeated`."""
 
-    __slots__ = ("_lines", "_turn", "key", "parts")
+    __slots__ = ("key", "parts")
 
     def __init__(self, key: tuple[str, str], parts: tuple[str, str, str, str, str, str]) -> None:
         self.key = key
         self.parts = parts
+
+
+class Repetition:
+    """The same for one wording of the request: only time and client are missing; made by `wording`."""
+
+    __slots__ = ("_lines", "_log", "_turn", "key", "parts")
+
+    def __init__(self, log: AccessLog, key: tuple[str, str], parts: tuple[str, str, str]) -> None:
+        self.key = key
+        self.parts = parts
+        self._log = log
         self._turn = -1
         self._lines: list[str] = []
+
+    def write(self, client: str, port: str) -> None:
+        """The answer was sent once more; a fraction of the cost of `AccessLog.add`."""
+        log = self._log
+        second = int(time.time())
+        clock = log.clock
+        if second != clock[0]:
+            clock = log.tick(second)
+        if self._turn != log.turn:
+            self._turn = log.turn
+            self._lines = log.lines_of(*self.key)
+        first, middle, last = self.parts
+        self._lines.append(f"{clock[2]}{first}{client}{middle}{port}{last}")
+        log.counted()
 
 
 class AccessLog:
@@ -68,10 +93,13 @@ class AccessLog:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._pending: dict[tuple[str, str, str], list[str]] = {}
-        self._lines = 0
+        self.count = 0
+        """Lines that wait to be written."""
         self._full = asyncio.Event()
-        self._clock = (-1, "", "")
-        self._turn = 0
+        self.clock = (-1, "", "")
+        """The current second, its hour and how lines of it begin."""
+        self.turn = 0
+        """Changes whenever lines go to another place than before."""
         self._fields: dict[bytes | None, str] = {None: "-"}
         self._failing = False
 
@@ -115,7 +143,8 @@ class AccessLog:
         answer and request with their heads. `taken` and `first_byte`: seconds since the request came. `at`:
         when it was answered, epoch seconds; the default is this moment. Empty texts are written as `-`.
         """
-        hour, stamp = self._moment(time.time() if at is None else at)
+        second = int(time.time() if at is None else at)
+        _, hour, stamp = self.clock if second == self.clock[0] else self.tick(second)
         line = (
             f"{stamp},{LOCATION},{sent},{client},{method},{name},{_text(path)},{status},{_text(referer)},"
             f"{_text(user_agent)},{_text(query)},{_text(cookie)},{result},{request_id or '-'},{_text(host)},"
@@ -124,7 +153,7 @@ class AccessLog:
             f"{_text(content_type)},{_number(content_length)},{_number(range_start)},{_number(range_end)}\n"
         )
         self._pending.setdefault((app_id, hour, name), []).append(line)
-        self._count()
+        self.counted()
 
     def repeated(
         self,
@@ -155,35 +184,25 @@ class AccessLog:
             ),
         )
 
-    def repeat(
+    def wording(
         self,
         line: RepeatedLine,
         *,
-        client: str,
-        port: int,
         received: int,
         referer: bytes | None,
         user_agent: bytes | None,
         cookie: bytes | None,
         forwarded_for: bytes | None,
-    ) -> None:
-        """The answer was sent once more; a fraction of the cost of `add`. Fields are headers as received."""
-        hour, stamp = self._moment(time.time())
-        if line._turn != self._turn:  # noqa: SLF001 (the two classes are one)
-            app_id, name = line.key
-            line._turn = self._turn  # noqa: SLF001
-            line._lines = self._pending.setdefault((app_id, hour, name), [])  # noqa: SLF001
+    ) -> Repetition:
+        """For requests that say the same in the same words. Fields are headers as received."""
         fields = self._fields
         try:
             told = (fields[referer], fields[user_agent], fields[cookie], fields[forwarded_for])
         except KeyError:
             told = self._remember(referer, user_agent, cookie, forwarded_for)
         first, second, third, fourth, fifth, last = line.parts
-        line._lines.append(  # noqa: SLF001
-            f"{stamp}{first}{client}{second}{told[0]},{told[1]}{third}{told[2]}{fourth}"
-            f"{received},0.000,{told[3]}{fifth}{port}{last}"
-        )
-        self._count()
+        middle = f"{second}{told[0]},{told[1]}{third}{told[2]}{fourth}{received},0.000,{told[3]}{fifth}"
+        return Repetition(self, line.key, (first, middle, last))
 
     def _remember(
         self, referer: bytes | None, user_agent: bytes | None, cookie: bytes | None, chain: bytes | None
@@ -196,20 +215,23 @@ class AccessLog:
         known = self._fields
         return known[referer], known[user_agent], known[cookie], known[chain]
 
-    def _moment(self, at: float) -> tuple[str, str]:
-        second = int(at)
-        clock = self._clock
-        if second != clock[0]:
-            hour, stamp = _moment(second)
-            if hour != clock[1]:
-                self._turn += 1  # lines go to another file from now on
-            clock = self._clock = (second, hour, stamp)
-        return clock[1], clock[2]
+    def lines_of(self, app_id: str, name: str) -> list[str]:
+        """Where lines of this second go, until `turn` changes."""
+        return self._pending.setdefault((app_id, self.clock[1], name), [])
 
-    def _count(self) -> None:
-        self._lines += 1
-        if self._lines == FLUSH_LINES:
+    def counted(self) -> None:
+        """A line was added."""
+        self.count += 1
+        if self.count == FLUSH_LINES:
             self._full.set()
+
+    def tick(self, second: int) -> tuple[int, str, str]:
+        """The new `clock`."""
+        hour, stamp = _moment(second)
+        if hour != self.clock[1]:
+            self.turn += 1  # lines go to another file from now on
+        self.clock = (second, hour, stamp)
+        return self.clock
 
     async def keep_flushing(self) -> None:
         """Write what came, at least twice a second, until cancelled."""
@@ -232,8 +254,8 @@ class AccessLog:
 
     def _take(self) -> dict[tuple[str, str, str], list[str]]:
         pending, self._pending = self._pending, {}
-        self._turn += 1
-        self._lines = 0
+        self.turn += 1
+        self.count = 0
         self._full.clear()
         return pending
 

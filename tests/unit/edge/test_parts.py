@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from preamp.edge.encodings import preference
 from preamp.edge.fastlane.memo import Memo, Prepared
+from preamp.edge.fastlane.wordings import Wording, Wordings
 from preamp.edge.headers import HeaderBook
 from preamp.edge.hosts import HostName, parse_host
 from preamp.edge.paths import as_location, canonical, decoded
@@ -163,13 +164,17 @@ def prepared(size: int) -> Prepared:
 
 def test_the_memo_is_bounded_and_forgets_what_was_not_used():
     memo = Memo(100_000)
-    for number in range(200):
+    first, second = prepared(1000), prepared(1000)
+    memo.put(0, first, owner="a")
+    memo.put(1, second, owner="a")
+    for number in range(2, 200):
         memo.put(number, prepared(1000), owner="a")
-        memo.get(0)
+        first.renew([], b"")  # it was sent
     assert memo.size <= 100_000
-    assert memo.get(0) is not None
+    assert memo.get(0) is first
     assert memo.get(199) is not None
     assert memo.get(1) is None
+    assert (first.is_kept, second.is_kept, second.data) == (True, False, b"")
     memo.put("large", prepared(50_000), owner="a")
     assert memo.get("large") is None
 
@@ -191,4 +196,18 @@ def test_the_lines_of_a_prepared_answer_are_exchanged():
     answer = Prepared(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n\r\nbody")
     first, second = b"date: 1\r\n", b"date: 22\r\n"
     for lines in (first, second, second, first, b""):
-        assert answer.with_lines(lines) == b"HTTP/1.1 200 OK\r\n" + lines + b"a: b\r\n\r\nbody"
+        answer.renew([], lines)
+        assert answer.data == b"HTTP/1.1 200 OK\r\n" + lines + b"a: b\r\n\r\nbody"
+
+
+def test_known_requests_are_bounded_in_bytes():
+    wordings = Wordings(limit=10_000)
+    answer = prepared(10)
+    for number in range(1000):
+        wordings.put(b"GET /%d" % number, Wording(answer, None))
+        assert wordings.size <= 10_000
+    assert wordings.get(b"GET /999") is not None
+    assert wordings.get(b"GET /1") is None
+    size = wordings.size
+    wordings.put(b"GET /999", Wording(prepared(20), None))
+    assert wordings.size == size

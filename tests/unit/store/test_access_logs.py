@@ -274,12 +274,14 @@ def test_a_repeated_line_is_the_same_line(tmp_path: Path) -> None:
     line = log.repeated("d1", "www.example.com", **fixed)
     log.add("d1", "www.example.com", client="192.0.2.1", port=7, received=90, **fixed, **headers)
     raw = {name: value.encode() for name, value in headers.items()}
+    wording = log.wording(line, received=90, **raw)
     for _ in range(2):
-        log.repeat(line, client="192.0.2.1", port=7, received=90, **raw)
+        wording.write("192.0.2.1", "7")
     log.add("d1", "www.example.com", client="192.0.2.1", port=7, received=90, **fixed)
-    log.repeat(line, client="192.0.2.1", port=7, received=90, **dict.fromkeys(headers))
+    bare = log.wording(line, received=90, **dict.fromkeys(headers))
+    bare.write("192.0.2.1", "7")
     log.close()
-    log.repeat(line, client="192.0.2.1", port=7, received=90, **dict.fromkeys(headers))  # after a flush
+    bare.write("192.0.2.1", "7")  # after a flush
     log.close()
     now = int(datetime.now(UTC).timestamp())
     window = Window(first_s=now - 60, last_s=now + 60)
@@ -296,10 +298,8 @@ def test_the_memory_of_header_values_is_bounded(tmp_path: Path) -> None:
     more: dict[str, Any] = {"result": "Hit", "sent": 1, "content_type": "", "content_length": None}
     line = log.repeated("d1", "www.example.com", **fixed, **more)
     for number in range(access_logs.MOST_FIELDS * 2):
-        log.repeat(
+        log.wording(
             line,
-            client="::1",
-            port=1,
             received=1,
             referer=None,
             user_agent=b"%d" % number,

@@ -1,18 +1,23 @@
-"""Complete prepared answers in memory, bounded in bytes; the least recently used go first."""
+"""Complete prepared answers in memory, bounded in bytes; those that nobody asked for go first."""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import dataclass
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from preamp.edge.answer import Answer
+from preamp.edge.tallies import Tally
 from preamp.store.access_logs import RepeatedLine
 
 OVERHEAD = 1024
 """Bytes that an entry costs besides the answer's, roughly: its key, the Date line."""
+
+
+Pairs = list[tuple[bytes, bytes]]
 
 
 class Prepared:
@@ -21,38 +26,60 @@ class Prepared:
     The lines that change with the time (Date) are exchanged when they have: once a second at most.
     """
 
-    __slots__ = ("_bytes", "_lines", "_rest", "_start", "line", "used_at")
+    __slots__ = ("_rest", "_start", "data", "is_kept", "line", "pairs", "tally", "used_at")
 
-    def __init__(self, start: bytes, rest: bytes, line: RepeatedLine | None = None) -> None:
+    def __init__(
+        self, start: bytes, rest: bytes, line: RepeatedLine | None = None, tally: Tally | None = None
+    ) -> None:
+        self.data = start + rest
+        """As it is sent, once `renew` was called."""
+        self.pairs: Pairs | None = None
+        """Of the last `renew`."""
         self.line = line
         """For the access log."""
+        self.tally = tally or Tally()
+        """Where its sendings are counted."""
         self.used_at = time.monotonic()
         """When it was sent last, to about a second."""
+        self.is_kept = True
+        """Until the memo drops it: then it is not sent any more."""
         self._start = start
-        self._lines: bytes | None = None
-        self._bytes = start + rest
         self._rest = len(start)
 
     @classmethod
-    def of(cls, answer: Answer, body: bytes, line: RepeatedLine | None = None) -> Prepared:
-        """The same bytes that uvicorn makes of the answer."""
+    def of(
+        cls, answer: Answer, body: bytes, line: RepeatedLine | None = None, tally: Tally | None = None
+    ) -> Prepared:
+        """The same bytes as the application's."""
         lines = [part for name, value in answer.headers for part in (name, b": ", value, b"\r\n")]
-        return cls(STATUS_LINE[answer.status], b"".join([*lines, b"\r\n", body]), line)
+        return cls(STATUS_LINE[answer.status], b"".join([*lines, b"\r\n", body]), line, tally)
 
-    def with_lines(self, lines: bytes) -> bytes:
-        """The answer with `lines` after its status line."""
-        if lines is not self._lines:
-            rest = memoryview(self._bytes)[self._rest :]
-            self._bytes = b"".join((self._start, lines, rest))
-            self._rest = len(self._start) + len(lines)
-            self._lines = lines
-            self.used_at = time.monotonic()
-        return self._bytes
+    def renew(self, pairs: Pairs, lines: bytes) -> None:
+        """Put `lines`, which are the default headers `pairs`, after the status line."""
+        rest = memoryview(self.data)[self._rest :]
+        self.data = b"".join((self._start, lines, rest))
+        self._rest = len(self._start) + len(lines)
+        self.pairs = pairs
+        self.used_at = time.monotonic()
+
+    def drop(self) -> None:
+        """Give the memory back, whoever still knows of it."""
+        self.is_kept = False
+        self.data = b""
 
     @property
     def size(self) -> int:
         """Bytes that it takes."""
-        return len(self._bytes) + OVERHEAD
+        return len(self.data) + OVERHEAD
+
+
+@dataclass(slots=True)
+class _Entry:
+    answer: Prepared
+    owner: str
+    size: int
+    placed_at: float
+    """When it got its place in the queue of those that go."""
 
 
 class Memo:
@@ -62,15 +89,12 @@ class Memo:
         self.limit = limit
         """Bytes."""
         self.size = 0
-        self._entries: OrderedDict[Hashable, tuple[Prepared, str, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._keys: dict[str, set[Hashable]] = {}
 
     def get(self, key: Hashable) -> Prepared | None:
         found = self._entries.get(key)
-        if found is None:
-            return None
-        self._entries.move_to_end(key)
-        return found[0]
+        return None if found is None else found.answer
 
     def put(self, key: Hashable, answer: Prepared, *, owner: str) -> None:
         """Larger answers than an eighth of the whole are not kept."""
@@ -78,31 +102,40 @@ class Memo:
         if size > self.limit // 8:
             return
         self._remove(key)
-        self._entries[key] = (answer, owner, size)
+        self._entries[key] = _Entry(answer, owner, size, answer.used_at)
         self._keys.setdefault(owner, set()).add(key)
         self.size += size
         while self.size > self.limit:
-            self._remove(next(iter(self._entries)))
+            self._shrink()
 
     def last_used(self, owner: str) -> float:
         """When an answer of the app was sent last, on the monotonic clock; 0 when it has none."""
-        return max((self._entries[key][0].used_at for key in self._keys.get(owner, ())), default=0.0)
+        return max((self._entries[key].answer.used_at for key in self._keys.get(owner, ())), default=0.0)
 
     def drop(self, owner: str) -> None:
         """Forget all answers of an app."""
         for key in list(self._keys.get(owner, ())):
             self._remove(key)
 
+    def _shrink(self) -> None:
+        # Which was used is looked at here, so that sending it costs nothing more.
+        key, entry = next(iter(self._entries.items()))
+        if entry.answer.used_at > entry.placed_at:
+            entry.placed_at = entry.answer.used_at
+            self._entries.move_to_end(key)
+        else:
+            self._remove(key)
+
     def _remove(self, key: Hashable) -> None:
         found = self._entries.pop(key, None)
         if found is None:
             return
-        _answer, owner, size = found
-        self.size -= size
-        keys = self._keys[owner]
+        found.answer.drop()
+        self.size -= found.size
+        keys = self._keys[found.owner]
         keys.discard(key)
         if not keys:
-            del self._keys[owner]
+            del self._keys[found.owner]
 
     def __len__(self) -> int:
         return len(self._entries)

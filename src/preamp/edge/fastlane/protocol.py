@@ -1,7 +1,8 @@
 """uvicorn's HTTP protocol with a fast lane before the application.
 
 When the head of a plain GET or HEAD is complete and the previous answer of the connection is too, the
-memo is asked and its bytes are written at once. Anything else goes to the application unchanged.
+memo is asked and its bytes are written at once. A whole request whose very bytes were answered like that
+before is not even parsed. Anything else goes to the application unchanged.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from preamp.edge.accesslog import RECEIVED
 from preamp.edge.app import MEMO_KEY
 from preamp.edge.encodings import preference
-from preamp.edge.fastlane.memo import Memo, Prepared
+from preamp.edge.fastlane.memo import Memo, Pairs, Prepared
+from preamp.edge.fastlane.wordings import LONGEST, Wording, Wordings
 from preamp.edge.proxy.tunnel import Tunnel
 from preamp.edge.proxy.visitor import CONNECTION
 from preamp.edge.upstream.connection import UpstreamConnection
 from preamp.edge.visitors import Trust
-from preamp.store.access_logs import AccessLog
+from preamp.store.access_logs import AccessLog, Repetition
 
 IDLE_SECONDS = 75.0
 """How long a connection may rest between two requests."""
@@ -74,13 +76,14 @@ class Lane:
         access_log: AccessLog | None = None,
     ) -> None:
         self.memo = memo
+        self.wordings = Wordings()
         self.trust = trust or Trust()
         self.access_log = access_log
         self.is_stale = is_stale
         """Whether hosting changed and the memo may be wrong; the application then looks first."""
         self._encodings: dict[bytes, tuple[str, ...]] = {}
-        self._defaults: list[tuple[bytes, bytes]] | None = None
-        self._default_lines = b""
+        self._pairs: Pairs | None = None
+        self._lines = b""
 
     def encoding_class(self, value: bytes) -> tuple[str, ...]:
         """Requests that name the same codings in other words share their answers."""
@@ -91,12 +94,12 @@ class Lane:
             found = self._encodings[value] = preference(value.decode("latin-1"))
         return found
 
-    def default_lines(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+    def default_lines(self, pairs: Pairs) -> bytes:
         """The lines of uvicorn's default headers, Date above all, which it renews once a second."""
-        if headers is not self._defaults:
-            self._defaults = headers
-            self._default_lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-        return self._default_lines
+        if pairs is not self._pairs:
+            self._pairs = pairs
+            self._lines = b"".join(name + b": " + value + b"\r\n" for name, value in pairs)
+        return self._lines
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -109,13 +112,23 @@ class EdgeProtocol(HttpToolsProtocol):
         super().__init__(*args, **more)
         self._answered = False
         self._in_head = False
+        self._between = True
+        """Whether the parser has seen all of the last request and nothing of the next."""
+        self._wording: Wording | None = None
+        """What the last request was answered with, if its bytes tell all."""
         self._head_size = 0
-        self._active_at = 0.0
+        self._active_at: float | None = None
+        """When something happened last; None: since the timer looked last."""
         self._timer: asyncio.TimerHandle | None = None
         self._received = 0
-        self._peer = ("-", 0)
+        self._client = "-"
+        self._port = "0"
         self._peer_is_trusted = False
         self._seen = _NOTHING
+        self._wordings = self.lane.wordings.get
+        self._is_stale = self.lane.is_stale
+        self._begun = 0
+        """Requests whose first byte was in the data that is parsed now."""
         self._upgrading = False
         self._rest = b""
 
@@ -127,7 +140,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._active_at = self.loop.time()
         self._timer = self.loop.call_later(HEAD_SECONDS, self._check_idle)
         if self.client is not None:
-            self._peer = self.client
+            self._client, self._port = self.client[0], str(self.client[1])
             self._peer_is_trusted = self.lane.trust.trusts(self.client[0])
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -140,6 +153,8 @@ class EdgeProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         now = self.loop.time()
+        if self._active_at is None:
+            self._active_at = now
         busy = self._is_answering()
         limit = HEAD_SECONDS if self._in_head else IDLE_SECONDS
         if not busy and now - self._active_at >= limit:
@@ -154,6 +169,19 @@ class EdgeProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def data_received(self, data: bytes) -> None:
+        between = self._between
+        if between and len(data) <= LONGEST:
+            known = self._wordings(data)
+            if (
+                known is not None
+                and known.prepared.is_kept
+                and not self._is_answering()
+                and not self.flow.write_paused
+                and not self._is_stale()
+            ):
+                self._active_at = None
+                self._write(known.prepared, known.line, self._client)
+                return
         if self._upgrading:
             self._rest += data
             if len(self._rest) > MOST_HEAD:
@@ -168,21 +196,28 @@ class EdgeProtocol(HttpToolsProtocol):
         else:
             # The time of a head counts from its first byte: sending it slowly does not prolong it.
             self._active_at = self.loop.time()
+        self._begun = 0
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # What follows the head may be another protocol already. Unless the application answers with
             # a tunnel, the request is answered as if it had not asked, and the connection closed.
             self._upgrading = True
+            self._between = False
             self._rest = data[upgrade.args[0] :]
             self.cycle.keep_alive = False
         except httptools.HttpParserError:
             self._refuse(400, "Bad Request")
+        else:
+            if between and self._between and self._begun == 1 and self._wording is not None:
+                # One request and nothing else: whoever sends these bytes means the same.
+                self.lane.wordings.put(data, self._wording)
 
     def _refuse(self, status: int, reason: str) -> None:
         if self._is_answering():
             # An answer is under way: it is finished first, and the connection closed after it.
             self.cycle.keep_alive = False
+            self._between = False
             self.flow.pause_reading()
             return
         if self.transport.is_closing():
@@ -202,6 +237,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self._answered = False
         self._in_head = True
+        self._between = False
+        self._begun += 1
+        self._wording = None
         self._head_size = 0
 
     def on_headers_complete(self) -> None:
@@ -211,7 +249,7 @@ class EdgeProtocol(HttpToolsProtocol):
             found = self.lane.memo.get(key)
             if found is not None and not self.flow.write_paused and not self.transport.is_closing():
                 self._answered = True
-                self._write(found)
+                self._answer(found)
                 self._received = 0
                 return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
@@ -254,27 +292,41 @@ class EdgeProtocol(HttpToolsProtocol):
                 cookie.rfind(b";", 0, place) + 1 : cookie.find(b";", place) % (len(cookie) + 1)
             ]
         chosen = self._NO_ENCODING[0] if encodings is None else self.lane.encoding_class(encodings)
-        return (method, host, self.url, chosen, tags, proto, deployment)
+        told = proto if self._peer_is_trusted else None
+        return (method, host, self.url, chosen, tags, told, deployment)
 
-    def _write(self, found: Prepared) -> None:
-        lines = self.lane.default_lines(self.server_state.default_headers)
-        self.server_state.total_requests += 1
-        self.transport.write(found.with_lines(lines))
-        if found.line is not None and self.lane.access_log is not None:
-            *_, cookie, referer, user_agent, chain = self._seen
-            client = self._peer[0]
-            if chain is not None and self._peer_is_trusted:
-                client = self.lane.trust.address(client, chain.decode("latin-1"))
-            self.lane.access_log.repeat(
+    def _answer(self, found: Prepared) -> None:
+        """The memo's answer to the request whose head was parsed."""
+        *_, proto, cookie, referer, user_agent, chain = self._seen
+        log = self.lane.access_log
+        line = None
+        if found.line is not None and log is not None:
+            line = log.wording(
                 found.line,
-                client=client,
-                port=self._peer[1],
                 received=self._received,
                 referer=referer,
                 user_agent=user_agent,
                 cookie=cookie,
                 forwarded_for=chain,
             )
+        client = self._client
+        if chain is None and proto is None:
+            self._wording = Wording(found, line)
+        elif chain is not None and self._peer_is_trusted:
+            client = self.lane.trust.address(client, chain.decode("latin-1"))
+        self._write(found, line, client)
+
+    def _write(self, found: Prepared, line: Repetition | None, client: str) -> None:
+        pairs = self.server_state.default_headers
+        if found.pairs is not pairs:
+            found.renew(pairs, self.lane.default_lines(pairs))
+        data = found.data
+        self.transport.write(data)
+        tally = found.tally
+        tally.requests += 1
+        tally.sent += len(data)
+        if line is not None:
+            line.write(client, self._port)
 
     def cut(self) -> None:
         """Close in the middle of an answer."""
@@ -303,6 +355,7 @@ class EdgeProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._between = True
         if not self._answered:
             super().on_message_complete()
 
