@@ -12,6 +12,7 @@ import fcntl
 import os
 from collections import deque
 from collections.abc import Iterable
+from typing import Protocol
 
 from preamp.build.masking import Masker
 from preamp.build.request import LogSink
@@ -108,10 +109,20 @@ class BuildLog:
         self._sink.write(f"{iso(now_ms())} [{level}]: ".encode() + lines + b"\n")
 
 
+class Output(Protocol):
+    """What takes the output of a program."""
+
+    def output(self, data: bytes) -> None:
+        """Cut anywhere."""
+
+    def flush(self) -> None:
+        """Nothing more comes for now: write what is held back."""
+
+
 class OutputPipe:
     """One pipe for stdout and stderr of a sandbox, read in blocks on the event loop into a log."""
 
-    def __init__(self, log: BuildLog) -> None:
+    def __init__(self, log: Output) -> None:
         self._log = log
         self._read, self.write_fd = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read, False)

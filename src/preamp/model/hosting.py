@@ -30,6 +30,8 @@ class AppHosting:
     but an option that Amplify's API lacks as well."""
     immutable_assets: bool = False
     """Whether files with a fingerprint in their name may be cached for a year without asking again."""
+    verify_root: bool = True
+    """Whether a job fails when the new release's server answers / with an error of its own (5xx)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +41,8 @@ class BranchHosting:
     access: AccessList = AccessList()
     maintenance: str | None = None
     """The text of the maintenance page that answers everything; None: the site is served."""
+    runtime_variables: bool = False
+    """Whether the branch's server sees the variables and secrets that its builds see; Amplify's does not."""
 
 
 def parse_network(text: str) -> Network:

@@ -70,6 +70,11 @@ class DataFolder:
         return self.root / "workspaces"
 
     @property
+    def compute(self) -> Path:
+        """Of servers of releases: their logs, what they are started with, and their unpacked files."""
+        return self.root / "compute"
+
+    @property
     def run(self) -> Path:
         """Sockets and the address file of the running server."""
         return self.root / "run"
@@ -89,6 +94,7 @@ class DataFolder:
                 self.images,
                 self.optimised,
                 self.workspaces,
+                self.compute,
                 self.run,
             ):
                 folder.mkdir(exist_ok=True)

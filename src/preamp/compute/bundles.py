@@ -1,0 +1,150 @@
+"""Unpacked bundles of servers, by their archive's blob: made once, shared, removed when space is short.
+
+Several processes of a machine use the same folder. Whoever uses a bundle holds a shared lock on its `lock`
+file; what nobody holds may be removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from preamp.build.workspace import remove_tree
+from preamp.compute.errors import BundleError
+from preamp.compute.unpack import unpack
+from preamp.model.compute import Compute
+from preamp.model.errors import DependentServiceFailure
+from preamp.store.blobs import BlobStore
+
+_log = logging.getLogger(__name__)
+
+
+class Bundle:
+    """An unpacked bundle that stays until `close`."""
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        self.folder = folder
+        """As it was published: `compute/`, `static/` and the manifest."""
+        self._lock = lock
+
+    def close(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+class Bundles:
+    """The bundles in one folder. `max_bytes` bounds those that nobody uses."""
+
+    def __init__(self, folder: Path, blobs: BlobStore, *, max_bytes: int) -> None:
+        self._folder = folder
+        self._blobs = blobs
+        self._max_bytes = max_bytes
+
+    async def open(self, compute: Compute) -> Bundle:
+        """Unpack the bundle unless it is there. Raises BundleError."""
+        try:
+            bundle, made = await asyncio.to_thread(self._open, compute)
+        except FileNotFoundError as error:
+            raise BundleError(f"the packed server is not in the store any more: {error}") from error
+        except (OSError, DependentServiceFailure) as error:
+            raise BundleError(f"the server cannot be unpacked into {self._folder}: {error}") from error
+        if made:
+            await asyncio.to_thread(self.make_room)
+        return bundle
+
+    def _open(self, compute: Compute) -> tuple[Bundle, bool]:
+        name = compute.archive.blob
+        if (bundle := self._lock(name)) is not None:
+            return bundle, False
+        fresh = self._folder / f".{os.getpid()}-{secrets.token_hex(4)}"
+        (fresh / "files").mkdir(parents=True)
+        try:
+            fresh.chmod(0o711)
+            (fresh / "lock").touch(mode=0o600)
+            (fresh / "size").write_text(str(compute.total_bytes))
+            with self._blobs.open(name) as archive:
+                unpack(
+                    archive,
+                    fresh / "files",
+                    max_bytes=compute.total_bytes,
+                    max_files=compute.file_count,
+                )
+            with contextlib.suppress(OSError):  # another process was faster: its bundle is the same
+                fresh.rename(self._folder / name)
+        finally:
+            remove_tree(fresh)
+        bundle = self._lock(name)
+        if bundle is None:
+            raise BundleError("the unpacked server vanished at once: is compute_cache_bytes far too small?")
+        return bundle, True
+
+    def _lock(self, name: str) -> Bundle | None:
+        place = self._folder / name
+        try:
+            lock = os.open(place / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        try:
+            same = os.path.samestat(os.fstat(lock), (place / "lock").stat())
+        except FileNotFoundError:
+            same = False
+        if not same:  # it was removed while we waited
+            os.close(lock)
+            return None
+        os.utime(place / "lock")
+        return Bundle(place / "files", lock)
+
+    def make_room(self) -> None:
+        """Remove bundles that nobody uses, those unused for longest first, until the rest fits. Blocking."""
+        found = sorted(self._found())
+        total = sum(size for _, size, _ in found)
+        for _, size, place in found:
+            if total <= self._max_bytes:
+                return
+            if self._remove(place):
+                total -= size
+                _log.info("removed the unpacked server %s: nobody uses it and space is short", place.name)
+
+    def _found(self) -> Iterator[tuple[float, int, Path]]:
+        for place in self._folder.iterdir():
+            if not place.name.startswith("."):
+                with contextlib.suppress(FileNotFoundError):
+                    yield (place / "lock").stat().st_mtime, int((place / "size").read_text()), place
+
+    def _remove(self, place: Path) -> bool:
+        lock = os.open(place / "lock", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            gone = self._folder / f".{os.getpid()}-{secrets.token_hex(4)}"
+            place.rename(gone)
+        except OSError:  # in use, or removed by another process
+            return False
+        finally:
+            os.close(lock)
+        remove_tree(gone)
+        return True
+
+    def sweep(self) -> None:
+        """Remove what dead processes left half done. Blocking; call at start."""
+        for leftover in self._folder.glob(".*-*"):
+            pid = leftover.name[1:].partition("-")[0]
+            if not Path(f"/proc/{pid}").exists() or _older_than_boot(leftover):
+                _log.info("removed what a dead process left: %s", leftover)
+                remove_tree(leftover)
+
+
+def _older_than_boot(path: Path) -> bool:
+    """Then the pid in its name is another process's now."""
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mtime < time.time() - up
+    return False
