@@ -211,6 +211,12 @@ class Settings(BaseSettings):
         ge=64 * MIB,
         description="Most disk space of a build's workspace; unset: what the app's compute type has.",
     )
+    cache_snapshot_bytes: int = Field(
+        default=20 * GIB,
+        ge=0,
+        description="Bound of the unpacked copies of build caches, which are restored in no time; 0: none are "
+        "kept. Only as root, on Linux 5.19 or newer.",
+    )
     screenshots: bool = Field(
         default=True,
         description="Whether a picture of the page is taken after a successful job, where Chromium is.",
@@ -246,6 +252,12 @@ class Settings(BaseSettings):
     )
     compute_start_seconds: float = Field(
         default=30.0, gt=0, description="How long a server may take until it listens on its port."
+    )
+    compute_timeout_seconds: float = Field(
+        default=900.0,
+        ge=0,
+        description="How long a server of a release may be silent, before its answer and within it, before "
+        "the visitor gets 504 or the answer is cut; 0: for ever. An answer that flows may take any time.",
     )
     compute_drain_seconds: float = Field(
         default=60.0,

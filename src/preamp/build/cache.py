@@ -1,7 +1,7 @@
 """`cache.paths`: one immutable tar.zst per app, branch and list of paths.
 
-Packed and unpacked by tar inside the sandbox (its content is not trusted), compressed outside. Replaced
-by one rename, and only after a successful build: a failed or killed build cannot spoil it.
+Replaced by one rename, and only after a successful build: a failed or killed build cannot spoil it. Where
+there is an unpacked copy (snapshots.py) and the kernel can (overlay.py), nothing is unpacked for a build.
 """
 
 from __future__ import annotations
@@ -14,21 +14,20 @@ import platform
 import posixpath
 import shutil
 import stat
-import subprocess
-import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from preamp.build.archives import pack, unpack
 from preamp.build.globs import Selection, has_glob, normal
-from preamp.build.logs import BuildLog, OutputPipe
-from preamp.build.processes import wait_process
-from preamp.build.sandbox import Launch, Sandbox
+from preamp.build.logs import BuildLog
+from preamp.build.overlay import NoOverlay, lay_under
+from preamp.build.sandbox import Sandbox
+from preamp.build.snapshots import content_note, content_of, discard_snapshots
 from preamp.build.workspace import Workspace
 
 MAX_EXPANDED = 2000
-_UNPACK = "import sys,zstandard as z; z.ZstdDecompressor().copy_stream(sys.stdin.buffer,sys.stdout.buffer)"
-_PACK = _UNPACK.replace("ZstdDecompressor()", "ZstdCompressor(level=3,threads=-1)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +87,7 @@ def branch_folder(folder: Path, app_id: str, branch: str) -> Path:
 
 
 async def restore(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: int, log: BuildLog) -> None:
-    """Unpack into the workspace. Whatever is wrong with the archive, the build goes on without it."""
+    """Bring it into the workspace. Whatever is wrong with the archive, the build goes on without it."""
     log.info("# Retrieving cache...")
     archive = cache.archive
     if cache.fallback is not None and not archive.exists() and cache.fallback.exists():
@@ -99,35 +98,18 @@ async def restore(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot:
     except FileNotFoundError:
         log.info("# No cache found: this build starts cold")
         return
+    began = time.perf_counter()
     with source:
-        size = os.fstat(source.fileno()).st_size
-        log.info(f"# Extracting cache... ({_mb(size)})")
-        tar = (
-            "tar",
-            "--extract",
-            "--preserve-permissions",
-            "--file=-",
-            "--no-same-owner",
-            "--delay-directory-restore",
-        )
-        read, write = os.pipe2(os.O_CLOEXEC)
+        size = _mb(os.fstat(source.fileno()).st_size)
         try:
-            unpacker = subprocess.Popen(  # noqa: ASYNC220 - returns once executed
-                _zstd("-dcq", _UNPACK), stdin=source, stdout=write, stderr=subprocess.DEVNULL
-            )
-        finally:
-            os.close(write)
-        code = 1
-        try:
-            try:
-                code = await _sandboxed(sandbox, workspace, slot, log, tar, stdin=read)
-            finally:
-                os.close(read)
-            code = code or await wait_process(unpacker)
-        finally:
-            if unpacker.poll() is None:
-                unpacker.kill()
-                unpacker.wait()
+            await asyncio.to_thread(lay_under, archive, workspace, sandbox.owner(slot))
+        except NoOverlay as why:
+            log.info(f"# Extracting cache... ({size})")
+            how = f"unpacked, for {why}"
+        else:
+            log.info(f"# Retrieved cache ({size}) in {time.perf_counter() - began:.3f} s (overlay)")
+            return
+        code = await unpack(source, sandbox=sandbox, files=workspace.files, slot=slot, log=log)
     if code:
         log.warning("! The cache is damaged or does not fit: this build starts cold")
         if archive == cache.archive:
@@ -136,7 +118,7 @@ async def restore(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot:
             await _forget(cache, pattern, workspace)
         return
     log.info("# Extraction completed")
-    log.info("# Retrieved cache")
+    log.info(f"# Retrieved cache ({size}) in {time.perf_counter() - began:.3f} s ({how})")
 
 
 async def save(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: int, log: BuildLog) -> None:
@@ -148,45 +130,29 @@ async def save(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: in
         log.info("# Caching completed")
         return
     content = await asyncio.to_thread(_digest, workspace.files, names)
-    noted = cache.archive.with_suffix(".content")
-    if cache.archive.exists() and noted.exists() and noted.read_text() == content:
+    if cache.archive.exists() and content == content_of(cache.archive):
         log.info("# Caching completed: nothing in the cache has changed")
         return
     log.info("# Creating cache artifact...")
     cache.archive.parent.mkdir(parents=True, exist_ok=True)
     fresh = cache.archive.with_suffix(f".tmp-{os.getpid()}-{slot}")
-    listing = os.memfd_create("paths", os.MFD_CLOEXEC)
-    os.write(listing, "\0".join(names).encode("utf-8", "surrogateescape"))
-    os.lseek(listing, 0, os.SEEK_SET)
-    excludes = [
-        f"--exclude={path}"
-        for item in cache.paths
-        if item.startswith("!") and (path := cache.relative(item[1:]))
-    ]
-    tar = ("tar", "--create", "--file=-", "--ignore-failed-read", "--anchored", "--wildcards", *excludes,
-           "--null", "--verbatim-files-from", "--files-from=/dev/stdin")  # fmt: skip
-    read, write = os.pipe2(os.O_CLOEXEC)
+    excluded = [cache.relative(item[1:]) for item in cache.paths if item.startswith("!")]
     try:
         with fresh.open("wb") as target:
-            packer = subprocess.Popen(  # noqa: ASYNC220 - returns once executed
-                _zstd("-q -3 -T0 -c", _PACK), stdin=read, stdout=target, stderr=subprocess.DEVNULL
+            code = await pack(
+                names,
+                target,
+                excludes=[path for path in excluded if path],
+                sandbox=sandbox,
+                files=workspace.files,
+                slot=slot,
+                log=log,
             )
-            os.close(read)
-            read = -1
-            try:
-                code = await _sandboxed(sandbox, workspace, slot, log, tar, stdin=listing, stdout=write)
-                os.close(write)
-                write = -1
-                code = code or await wait_process(packer)
-            finally:
-                if packer.poll() is None:
-                    packer.kill()
-                    packer.wait()
-            await asyncio.to_thread(os.fsync, target.fileno())
         if code:
             log.warning("! The cache could not be created; the previous one is kept")
             return
         size = fresh.stat().st_size
+        noted = content_note(cache.archive)
         noted.unlink(missing_ok=True)
         fresh.replace(cache.archive)
         noted.write_text(content)
@@ -195,9 +161,6 @@ async def save(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: in
     except OSError as error:
         log.warning(f"! The cache could not be stored: {error.strerror}")
     finally:
-        for fd in (read, write, listing):
-            if fd >= 0:
-                os.close(fd)
         fresh.unlink(missing_ok=True)
 
 
@@ -209,49 +172,7 @@ def clear(folder: Path, app_id: str, branch: str | None = None) -> int:
     freed = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(place)
-    return freed
-
-
-async def _sandboxed(
-    sandbox: Sandbox,
-    workspace: Workspace,
-    slot: int,
-    log: BuildLog,
-    argv: Sequence[str],
-    *,
-    stdin: int,
-    stdout: int = -1,
-) -> int:
-    """Run tar in the workspace; what it complains about goes to the log."""
-    pipe = OutputPipe(log)
-    inside = str(sandbox.inside(workspace.files))
-    try:
-        running = await sandbox.start(
-            Launch(
-                argv=argv,
-                environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-                workspace=workspace.files,
-                cwd=inside,
-                slot=slot,
-                stdin=stdin,
-                stdout=stdout if stdout >= 0 else pipe.write_fd,
-                stderr=pipe.write_fd,
-            )
-        )
-        waiter = asyncio.create_task(running.wait())
-        try:
-            return await asyncio.shield(waiter)
-        finally:
-            running.kill()
-            await waiter
-    finally:
-        await pipe.finish()
-
-
-def _zstd(options: str, fallback: str) -> list[str]:
-    if program := shutil.which("zstd"):
-        return [program, *options.split()]
-    return [sys.executable, "-P", "-c", fallback]
+    return freed + discard_snapshots(folder, place)
 
 
 def _existing(cache: Cache, workspace: Workspace, log: BuildLog) -> Iterator[str]:

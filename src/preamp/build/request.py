@@ -160,3 +160,5 @@ class BuildResult:
     """Whether there were tests."""
     checked: Checked | None = None
     """What they left."""
+    cache: Path | None = None
+    """The archive that the next build begins with, when it was saved; `None`: there is no cache."""

@@ -216,6 +216,7 @@ class _Build:
             warnings=warnings,
             tested=tests is not None,
             checked=checked,
+            cache=kept.archive if kept.paths else None,
         )
 
     def _resolved(self, commit: Commit) -> None:

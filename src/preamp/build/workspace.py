@@ -32,10 +32,17 @@ class Workspace:
 
     root: Path
     in_memory: bool
+    closing: contextlib.ExitStack
+    """What has to be undone before the folder is removed."""
+
+    @property
+    def tree(self) -> Path:
+        """All that builds make, what they made and what they begin with: an overlay may lie here."""
+        return self.root / "tree"
 
     @property
     def files(self) -> Path:
-        return self.root / "files"
+        return self.tree / "files"
 
     @property
     def source(self) -> Path:
@@ -47,11 +54,11 @@ class Workspace:
 
     @property
     def output(self) -> Path:
-        return self.root / "output"
+        return self.tree / "output"
 
     @property
     def test_output(self) -> Path:
-        return self.root / "tests"
+        return self.tree / "tests"
 
     @property
     def private(self) -> Path:
@@ -84,11 +91,14 @@ async def _open(parent: Path, name: str, *, in_memory: bool) -> AsyncIterator[Wo
     lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        workspace = Workspace(root=root, in_memory=in_memory)
-        root.chmod(0o711)
-        for folder in (workspace.files, workspace.home, workspace.files / "tmp", workspace.private):
-            folder.mkdir(mode=0o700)
-        yield workspace
+        with contextlib.ExitStack() as closing:
+            workspace = Workspace(root=root, in_memory=in_memory, closing=closing)
+            workspace.tree.mkdir()
+            for folder in (root, workspace.tree):
+                folder.chmod(0o711)
+            for folder in (workspace.files, workspace.home, workspace.files / "tmp", workspace.private):
+                folder.mkdir(mode=0o700)
+            yield workspace
     finally:
         removal = asyncio.ensure_future(asyncio.to_thread(remove_tree, root))
         try:

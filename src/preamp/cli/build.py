@@ -99,10 +99,12 @@ def build(
 async def _run(request: BuildRequest, output: Path, *, insecure_no_sandbox: bool) -> None:
     import shutil
 
+    from preamp.build import mounts
     from preamp.build.run import run_build
     from preamp.build.sandbox import probe
     from preamp.build.workspace import open_workspace
 
+    mounts.isolate()  # before there are threads
     sandbox = probe(insecure_no_sandbox=insecure_no_sandbox)
     async with open_workspace(request) as workspace:
         result = await run_build(request, workspace=workspace, sandbox=sandbox, log=_Output())

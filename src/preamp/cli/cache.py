@@ -80,7 +80,7 @@ def clear(app: str | None, branch: str | None, data: Path | None) -> None:
     with changing(data) as it:
         folder = DataFolder(it.settings.data).cache
         if app is None or app == LOCAL:
-            app_ids = [path.name for path in folder.iterdir() if path.name.startswith(app or "")]
+            app_ids = [path.name for path in _apps(folder) if path.name.startswith(app or "")]
         else:
             app_ids = [app_id_of(it, app)]
         freed = sum(clear_caches(folder, app_id, branch) for app_id in app_ids)
@@ -89,11 +89,12 @@ def clear(app: str | None, branch: str | None, data: Path | None) -> None:
 
 def _entries(it: Opened) -> Iterator[_Entry]:
     from preamp.build.cache import branch_folder
+    from preamp.build.snapshots import snapshots_below
     from preamp.store.branches import branches_of_apps
     from preamp.store.folder import DataFolder
 
     root = DataFolder(it.settings.data).cache
-    apps = sorted(path.name for path in root.iterdir() if path.is_dir())
+    apps = sorted(path.name for path in _apps(root))
     with it.database.read() as conn:
         known = branches_of_apps(conn, apps)
     names = {branch_folder(root, branch.app_id, branch.name): branch.name for branch in known}
@@ -104,6 +105,11 @@ def _entries(it: Opened) -> Iterator[_Entry]:
                 yield _Entry(
                     app_id=app_id,
                     branch=names.get(folder),
-                    size=sum(facts.st_size for facts in files),
+                    size=sum(facts.st_size for facts in files)
+                    + sum(snapshot.size for snapshot in snapshots_below(root, folder)),
                     used_ms=int(max(facts.st_mtime for facts in files) * 1000),
                 )
+
+
+def _apps(root: Path) -> list[Path]:
+    return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable
 
+from preamp.build import mounts
 from preamp.build.sandbox.probe import probe
 from preamp.build.workspace import sweep
 from preamp.engine.clock import SteadyClock
@@ -31,6 +32,7 @@ from preamp.worker.pictures import Photographer
 from preamp.worker.reach import Reach
 from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner
 from preamp.worker.target import build_folders
+from preamp.worker.unpacked import CacheUnpacker
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
 
     Raises FolderError when another worker uses the data folder.
     """
+    mounts.isolate()  # before there are threads
     folder = DataFolder(settings.data)
     lock = _only_worker(folder)
     stores = open_stores(settings)
@@ -62,6 +65,9 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
             folders=build_folders(folder),
             wanted=settings.screenshots,
         )
+        unpacker = CacheUnpacker(
+            sandbox=sandbox, folders=build_folders(folder), max_bytes=settings.cache_snapshot_bytes
+        )
         dispatcher = Dispatcher(
             database=database,
             worker_id=worker.worker_id,
@@ -75,6 +81,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
                 master=load_master(settings),
                 blobs=stores.blobs,
                 pictures=pictures,
+                unpacked=unpacker,
                 logs=stores.logs,
             ),
         )
@@ -91,6 +98,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
             asyncio.create_task(keep_house(database, access_logs, access_log_days=settings.access_log_days)),
         ]
         background.append(asyncio.create_task(pictures.keep_taking()))
+        background.append(asyncio.create_task(unpacker.keep_unpacking()))
         dispatch = asyncio.create_task(dispatcher.main())
         ready()
         await stop.wait()

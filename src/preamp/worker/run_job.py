@@ -38,6 +38,7 @@ from preamp.worker.keep_tests import keep_tests
 from preamp.worker.pictures import Photographer
 from preamp.worker.steps import AttemptLost, StepLog, Steps
 from preamp.worker.target import Target, build_request, load_target
+from preamp.worker.unpacked import CacheUnpacker
 
 MAX_REASON = 4000
 """Characters of a status reason; the log has the rest."""
@@ -58,6 +59,8 @@ class JobRunner:
     logs: LogStore
     pictures: Photographer | None = None
     """None: there are no pictures, and nothing is said about them."""
+    unpacked: CacheUnpacker | None = None
+    """None: caches are only kept packed."""
     _slots: list[int] = field(default_factory=list)
     _gather: Gatherer = field(init=False)
 
@@ -132,6 +135,8 @@ class JobRunner:
             finally:
                 await events.settled()
             await self._keep(result.checked, claim.attempt)
+            if self.unpacked is not None and result.cache is not None:
+                self.unpacked.ask(result.cache)
             ended_context = None if result.tested else result.context
             log = await steps.begin(StepName.DEPLOY, ended_context=ended_context)
             return await deploy(

@@ -1,0 +1,130 @@
+"""Mounts that only this process and its children see, made by the kernel's own calls.
+
+They end with the last of these processes, however it ends: nothing has to be cleaned up after a crash.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import subprocess
+from pathlib import Path
+
+_CLONE_NEWNS = 0x20000
+_MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 1 << 19
+_MNT_DETACH = 2
+_AT_FDCWD, _AT_EMPTY_PATH = -100, 0x1000
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+"""The same numbers on every architecture."""
+_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = 1, 4
+_ATTR_RDONLY, _ATTR_IDMAP = 1, 0x100000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _State:
+    """Of this process."""
+
+    own = False
+    reason = "this process did not ask for mounts of its own"
+
+
+def isolate() -> None:
+    """Give this process mounts of its own, if it may. Mounts that the machine makes later still arrive.
+
+    Call in the main thread, before there are others: threads keep what they began with.
+    """
+    if _State.own:
+        return
+    if os.geteuid() != 0:
+        _State.reason = "it needs root"
+        return
+    try:
+        _check(_libc.unshare(_CLONE_NEWNS), "unshare")
+        _check(_libc.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None), "mount --make-rslave /")
+    except OSError as error:
+        _State.reason = f"mounts of its own are not allowed here: {error}"
+    else:
+        _State.own = True
+
+
+def refusal() -> str | None:
+    """Why there can be no mounts; `None`: there can."""
+    return None if _State.own else _State.reason
+
+
+def bind(folder: Path, place: Path) -> None:
+    """Show `folder` at `place` too. Raises OSError."""
+    _check(_libc.mount(os.fsencode(folder), os.fsencode(place), None, _MS_BIND, None), f"bind {folder}")
+
+
+def unmount(place: Path) -> None:
+    """Take away what is mounted at `place`. Raises OSError."""
+    _check(_libc.umount2(os.fsencode(place), _MNT_DETACH), f"umount {place}")
+
+
+def show_as(folder: Path, place: Path, *, owner: int, appears: int) -> None:
+    """Show `folder` at `place`, read-only; what belongs to user and group `owner` belongs to `appears` there.
+
+    Raises OSError where the kernel (before 5.12) or the file system cannot do it.
+    """
+    names = _user_namespace(owner, appears)
+    try:
+        flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
+        tree = _check(_libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(folder), flags), "open_tree")
+        try:
+            # struct mount_attr: attr_set, attr_clr, propagation, userns_fd
+            attributes = struct.pack("=QQQQ", _ATTR_RDONLY | _ATTR_IDMAP, 0, 0, names)
+            done = _libc.syscall(
+                _MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, attributes, ctypes.c_size_t(len(attributes))
+            )
+            _check(done, "mount_setattr")
+            done = _libc.syscall(
+                _MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(place), _MOVE_MOUNT_F_EMPTY_PATH
+            )
+            _check(done, "move_mount")
+        finally:
+            os.close(tree)
+    finally:
+        os.close(names)
+
+
+def overlay(*, lower: Path, upper: Path, work: Path, place: Path) -> None:
+    """Show `upper` over `lower` at `place`: `lower` is never written. work: an empty folder beside `upper`.
+
+    The paths may hold neither of `,:\\`. Raises OSError.
+    """
+    for path in (lower, upper, work):
+        if set(",:\\") & set(str(path)):
+            raise OSError(f"{path} cannot be part of an overlay")
+    # without these attributes a removed folder could not be made again; the kernel says so only then
+    os.setxattr(work, "trusted.preamp", b"1")
+    # redirect_dir: folders of `lower` can be renamed; volatile: nothing here outlives a crash, so no syncs
+    options = f"lowerdir={lower},upperdir={upper},workdir={work},redirect_dir=on,index=off,volatile"
+    _check(_libc.mount(b"overlay", os.fsencode(place), b"overlay", 0, options.encode()), "mount overlay")
+
+
+def _user_namespace(inside: int, outside: int) -> int:
+    """A descriptor of a user namespace with one user and one group."""
+    holder = subprocess.Popen(
+        ["unshare", "--user", "--", "/bin/sh", "-c", "echo; read -r _"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
+    with holder:
+        assert holder.stdout is not None, "it is a pipe"
+        if not holder.stdout.readline():
+            raise OSError("user namespaces are not allowed here")
+        for kind in ("uid", "gid"):
+            Path(f"/proc/{holder.pid}/{kind}_map").write_text(f"{inside} {outside} 1\n")
+        return os.open(f"/proc/{holder.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{what}: {os.strerror(code)}")
+    return result
