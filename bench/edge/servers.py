@@ -232,6 +232,7 @@ async def _serve(data: Path, descriptor: int) -> None:
         site_domain="localhost",
         memory_bytes=MEMORY,
         access_logs=data / "access",
+        images=data / "optimised",
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

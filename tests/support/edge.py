@@ -258,6 +258,7 @@ def running_edge(world: World, *, memory_bytes: int = 32 << 20, **config) -> Ite
         site_domain="localhost:7780",
         memory_bytes=memory_bytes,
         drain_seconds=2,
+        images=world.folder / "optimised",
         **config,
     )
     ready = threading.Event()

@@ -60,10 +60,14 @@ def _lines(found: dict[str, Any]) -> list[str]:
     ]
     if found["rule"] is not None:
         lines.append(f"rule      {found['rule']}: {found['rule_text']}")
+    if found["route"] is not None:
+        lines.append(f"route     {found['route']}: {found['route_text']}")
     if found["file"] is not None:
         lines.append(f"file      {found['file']}")
     if found["forwards_to"] is not None:
         lines.append(f"forwards  {found['forwards_to']}")
+    elif found["status"] is None:
+        lines.append("status    what the server of the release says")
     else:
         lines.append(f"status    {found['status']}")
     lines += [f"header    {name}: {value}" for name, value in found["headers"]]

@@ -7,13 +7,16 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from preamp.compute.client import ComputeUnavailable
 from preamp.edge.accesslog import Watched, repeated_line, write_line
 from preamp.edge.answer import Answer
 from preamp.edge.compose import decide
+from preamp.edge.compute import NoSuchPage, Servers, failure
 from preamp.edge.countries import Countries
 from preamp.edge.fastlane.memo import Memo, Prepared
 from preamp.edge.hosts import is_default_host, parse_host, without_port
-from preamp.edge.outcome import Forward, Message
+from preamp.edge.optimise import Optimiser
+from preamp.edge.outcome import Compute, Forward, Image, Message, Outcome
 from preamp.edge.plain import health, plain, unavailable
 from preamp.edge.proxy.forward import Forwarder, Job
 from preamp.edge.render import render, with_custom_headers
@@ -64,6 +67,8 @@ class EdgeApp:
         blobs: BlobStore,
         memo: Memo,
         forwarder: Forwarder,
+        servers: Servers,
+        optimiser: Optimiser,
         site_domain: str,
         trust: Trust,
         country_header: str | None = None,
@@ -74,6 +79,8 @@ class EdgeApp:
         self._blobs = blobs
         self._memo = memo
         self._forwarder = forwarder
+        self._servers = servers
+        self._optimiser = optimiser
         self._site_domain = site_domain
         self._trust = trust
         self._country_header = country_header
@@ -94,12 +101,8 @@ class EdgeApp:
                 await self._send(scope, receive, watched, refusal or plain(404, text, head), None)
                 return
             outcome = decide(found.request, found.site)
-            if isinstance(outcome, Forward):
-                forwarded = True
-                await self._forward(found, outcome, scope, receive, watched)
-            else:
-                answer = render(found.request, found.site, outcome)
-                await self._send(scope, receive, watched, answer, found)
+            forwarded = isinstance(outcome, Forward | Compute)
+            await self._answer(found, outcome, scope, receive, watched)
         except SiteUnavailable:
             await self._send(scope, receive, watched, unavailable(head), None)
         except BlobUnreadable as error:
@@ -116,6 +119,43 @@ class EdgeApp:
                     watched=watched,
                     forwarded=forwarded,
                 )
+
+    async def _answer(
+        self,
+        found: Found,
+        outcome: Outcome,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        watched: Watched,
+        *,
+        memoise: bool = True,
+    ) -> None:
+        """Raises BlobUnreadable before anything is sent."""
+        request, site = found.request, found.site
+        match outcome:
+            case Forward():
+                await self._forward(found, outcome, scope, receive, watched)
+            case Compute():
+                try:
+                    await self._servers.answer(request, site, outcome, scope, receive, watched)
+                except NoSuchPage:
+                    assert outcome.second is not None, "else a 404 is passed on"
+                    await self._answer(found, outcome.second, scope, receive, watched, memoise=False)
+                except (ComputeUnavailable, UpstreamError) as error:
+                    log.warning("the server of release %s: %s", site.site.release_id, error)
+                    answer = render(request, site, failure(error))
+                    await self._send(scope, receive, watched, answer, None)
+            case Image():
+                try:
+                    answer = await self._optimiser.answer(request, site, outcome)
+                except NoSuchPage:
+                    assert outcome.second is not None, "else a 404 is passed on"
+                    await self._answer(found, outcome.second, scope, receive, watched, memoise=False)
+                else:
+                    await self._send(scope, receive, watched, answer, None)
+            case _:
+                answer = render(request, site, outcome)
+                await self._send(scope, receive, watched, answer, found if memoise else None)
 
     def _refusal(self, scope: MutableMapping[str, Any], head: bool) -> Answer | None:
         """The answer where no site is asked."""

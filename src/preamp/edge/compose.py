@@ -11,6 +11,7 @@ from preamp.edge.stages.access import addresses, basic_auth
 from preamp.edge.stages.maintenance import maintenance
 from preamp.edge.stages.miss import missing
 from preamp.edge.stages.rewrite import rules_before_files
+from preamp.edge.stages.routes import release_routes
 from preamp.edge.stages.skew import chosen_release
 from preamp.edge.stages.static import static_files
 from preamp.edge.stages.welcome import welcome
@@ -24,6 +25,7 @@ STAGES: tuple[Stage, ...] = (
     welcome,
     chosen_release,
     rules_before_files,
+    release_routes,
     static_files,
 )
 

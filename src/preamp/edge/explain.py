@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from preamp.edge.compose import decide_by_stage
-from preamp.edge.outcome import Forward, Message, Serve
+from preamp.edge.outcome import Compute, Forward, Image, Message, Serve
 from preamp.edge.render import render
 from preamp.edge.request import Request
 from preamp.edge.rules.book import Rule
@@ -13,11 +13,14 @@ from preamp.edge.rules.why import applies_after_files, why_not
 from preamp.edge.site import LoadedSite
 from preamp.edge.stages.miss import missing
 from preamp.edge.stages.rewrite import rules_before_files
+from preamp.edge.stages.routes import release_routes
 from preamp.edge.stages.static import static_files
 
 MOST_RULES = 1000
 """Rules of which it is told why they do not answer."""
 
+_FOUND = {static_files.__name__: "a file", release_routes.__name__: "a route"}
+"""Stages that answer before rules with 404 and 404-200 are asked."""
 _STAGES = {
     "addresses": "the lists of allowed and denied addresses",
     "basic_auth": "basic authentication",
@@ -25,6 +28,7 @@ _STAGES = {
     "welcome": "the branch has no release yet",
     "chosen_release": "skew protection: an asset of an earlier release",
     "rules_before_files": "a rule with 200, 301 or 302",
+    "release_routes": "a route of the release's deploy manifest",
     "static_files": "the files of the release",
     "missing": "nothing answers the path",
 }
@@ -52,11 +56,14 @@ class Explanation:
     rule: int | None
     """Its place in the app's list, from 1."""
     rule_text: str | None
+    route: int | None
+    """Its place in the release's deploy manifest, from 1; also where the target of a rule led to it."""
+    route_text: str | None
     file: str | None
     """Of the release; None when none is served."""
     forwards_to: str | None
     status: int | None
-    """None: the other server decides."""
+    """None: another server decides, or the release's own."""
     headers: tuple[tuple[str, str], ...]
     skipped: tuple[Skipped, ...]
     more_skipped: int
@@ -67,7 +74,8 @@ def explain(request: Request, site: LoadedSite) -> Explanation:
     """Pure: reads no blob and calls no server."""
     stage, outcome = decide_by_stage(request, site)
     number = None if isinstance(outcome, Message) else outcome.rule
-    answer = None if isinstance(outcome, Forward) else render(request, site, outcome)
+    route = outcome.route if isinstance(outcome, Serve | Compute | Image) else None
+    answer = None if isinstance(outcome, Forward | Compute | Image) else render(request, site, outcome)
     earlier = outcome.earlier if isinstance(outcome, Serve) else None
     skipped = _skipped(request, site, stage.__name__, number)
     decided_by = _STAGES[stage.__name__]
@@ -82,6 +90,8 @@ def explain(request: Request, site: LoadedSite) -> Explanation:
         decided_by=decided_by,
         rule=None if number is None else number + 1,
         rule_text=None if number is None else _text(site, number),
+        route=None if route is None else route + 1,
+        route_text=None if route is None else _route_text(site, route),
         file=outcome.path if isinstance(outcome, Serve) else None,
         forwards_to=outcome.url if isinstance(outcome, Forward) else None,
         status=answer.status if answer else None,
@@ -95,7 +105,7 @@ def explain(request: Request, site: LoadedSite) -> Explanation:
 
 def _skipped(request: Request, site: LoadedSite, stage: str, chosen: int | None) -> list[Skipped]:
     """Rules that were asked, or would have been, before the answer was found."""
-    asked = {rules_before_files.__name__, static_files.__name__, missing.__name__}
+    asked = {rules_before_files.__name__, *_FOUND, missing.__name__}
     if stage not in asked:
         return []
     found: list[Skipped] = []
@@ -123,11 +133,19 @@ def _reason(request: Request, site: LoadedSite, number: int, stage: str, chosen:
         return "it would redirect to the URL that was asked for"
     if chosen is not None and not applies_after_files(chosen):
         return "only when nothing else answers"
-    if stage == static_files.__name__:
-        return "only when nothing else answers, and a file does"
+    if stage in _FOUND:
+        return f"only when nothing else answers, and {_FOUND[stage]} does"
     if chosen is not None and number > chosen.number:
         return None
     return "its target does not exist, or is the URL that was asked for"
+
+
+def _route_text(site: LoadedSite, number: int) -> str:
+    assert site.content is not None
+    assert site.content.routes is not None
+    route = site.content.routes.routes[number]
+    fallback = f", else {route.fallback.kind}" if route.fallback else ""
+    return f"{route.path} -> {route.target.kind}{fallback}"
 
 
 def _text(site: LoadedSite, number: int) -> str:

@@ -14,6 +14,7 @@ from preamp.edge.hosts import split_release_label
 from preamp.edge.rules.book import RuleBook
 from preamp.edge.site import LoadedSite, credentials_of
 from preamp.edge.skew import Earlier
+from preamp.model.deploy_manifest import DeployManifestError
 from preamp.model.releases import Body, Release
 from preamp.store import changes
 from preamp.store.blobs import BlobStore
@@ -120,7 +121,15 @@ class SiteReader:
         )
 
     def _content(self, manifest: Body, known: Mapping[Body, Content]) -> Content:
-        return known.get(manifest) or Content(manifest, read_manifest(self._blobs, manifest))
+        found = known.get(manifest)
+        if found is not None:
+            return found
+        try:
+            return Content(manifest, read_manifest(self._blobs, manifest))
+        except DeployManifestError as error:
+            raise ManifestError(
+                f"the routes of the manifest {manifest.blob} cannot be read: {error}"
+            ) from error
 
     def _earlier(self, older: Sequence[Release], known: Mapping[Body, Content]) -> Iterator[Earlier]:
         for release in older:

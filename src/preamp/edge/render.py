@@ -52,6 +52,20 @@ def with_custom_headers(request: Request, site: LoadedSite, pairs: list[Pair]) -
     return [pair for pair in pairs if pair[0] not in changed] + list(changed.values())
 
 
+def finished(request: Request, site: LoadedSite, status: int, headers: Headers, body: bytes) -> Answer:
+    """A body that was made for this request, with the site's custom headers."""
+    changed = _custom(request, site, headers)
+    return make_answer(status, changed, (body,) if body else (), head=request.method == "HEAD")
+
+
+def server_headers(request: Request, site: LoadedSite, pairs: list[Pair]) -> list[Pair]:
+    """The headers of an answer of the site's own server."""
+    kind = next((value for name, value in pairs if name == b"content-type"), b"").decode("latin-1")
+    cookie = _deployment_cookie(request, site, kind.lower())
+    own = [(b"set-cookie", cookie.encode())] if cookie else []
+    return with_custom_headers(request, site, [*pairs, *own])
+
+
 def _file(request: Request, site: LoadedSite, found: Serve) -> Answer:
     if request.method not in {"GET", "HEAD"}:
         text = "405 Method Not Allowed: files answer GET and HEAD.\n"
@@ -64,11 +78,12 @@ def _file(request: Request, site: LoadedSite, found: Serve) -> Answer:
         "Last-Modified": modified,
         "Accept-Ranges": "bytes",
     }
-    if site.site.app_hosting.immutable_assets and is_fingerprinted(found.path):
+    if found.cache_control is not None:
+        headers["Cache-Control"] = found.cache_control
+    elif site.site.app_hosting.immutable_assets and is_fingerprinted(found.path):
         headers["Cache-Control"] = IMMUTABLE
-    if site.sets_deployment and site.site.job is not None and is_page(found.file):
-        secure = "; Secure" if request.scheme == "https" else ""
-        cookie = f"{COOKIES[0]}={deployment_id(site.site.job)}; Path=/; HttpOnly; SameSite=Lax{secure}"
+    cookie = _deployment_cookie(request, site, found.file.content_type)
+    if cookie is not None:
         headers["Set-Cookie"] = cookie
     headers = _custom(request, site, headers, found.path)
     verdict = judge(request, tag, modified)
@@ -83,6 +98,14 @@ def _file(request: Request, site: LoadedSite, found: Serve) -> Answer:
         if ranges is not None:
             return _partial(request, site, body, headers, ranges)
     return _final(request, site, 200, headers, (Span(body.blob, 0, body.size),))
+
+
+def _deployment_cookie(request: Request, site: LoadedSite, content_type: str) -> str | None:
+    """Tells the browser which deployment a page is of."""
+    if not site.sets_deployment or site.site.job is None or not is_page(content_type):
+        return None
+    secure = "; Secure" if request.scheme == "https" else ""
+    return f"{COOKIES[0]}={deployment_id(site.site.job)}; Path=/; HttpOnly; SameSite=Lax{secure}"
 
 
 def _error_page(request: Request, site: LoadedSite, found: Serve) -> Answer:

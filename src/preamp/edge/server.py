@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
+from preamp.compute.client import ComputeClient
 from preamp.edge.app import EdgeApp
+from preamp.edge.compute import Servers
 from preamp.edge.countries import Countries
 from preamp.edge.fastlane.memo import Memo
 from preamp.edge.fastlane.protocol import Lane, protocol_for
+from preamp.edge.gentle import GentleServer
+from preamp.edge.images.images import Images
 from preamp.edge.networks import NetworkSet
+from preamp.edge.optimise import Optimiser
 from preamp.edge.proxy.forward import Forwarder
 from preamp.edge.reader import SiteReader
 from preamp.edge.table import POLL_SECONDS, SiteTable
@@ -59,6 +63,18 @@ class EdgeConfig:
     """Networks that rules may forward to although they are not public."""
     proxy_seconds: float = 30.0
     """How long a server that a rule forwards to may be silent."""
+    compute: ComputeClient | None = None
+    """Leads to the servers of releases; `serve` closes it. None: their requests are answered with 503."""
+    compute_seconds: float | None = None
+    """How long a server of a release may be silent; None: for ever."""
+    images: Path
+    """Folder of changed images, shared by the edge processes of a machine."""
+    image_bytes: int = 512 * 1024 * 1024
+    """Bound of that folder."""
+    image_processes: int = 2
+    """Images that are changed at once."""
+    image_seconds: float = 10.0
+    """For one of them, and for fetching it."""
     skew_releases: int = 5
     """Earlier releases whose assets stay reachable for branches with skew protection."""
     idle_app_seconds: float = 3600.0
@@ -110,11 +126,23 @@ async def serve(
     )
     access_log = AccessLog(config.access_logs) if config.access_logs else None
     pool = Pool(AddressPolicy(_networks(config.proxy_networks)))
+    # Without the networks that rules may reach: what an image is made from is the visitor's choice.
+    inner = Pool(AddressPolicy())
+    servers = Servers(config.compute, inner, answer_seconds=config.compute_seconds)
+    images = Images(
+        config.images,
+        inner,
+        processes=config.image_processes,
+        seconds=config.image_seconds,
+        max_bytes=config.image_bytes,
+    )
     app = EdgeApp(
         table=table,
         blobs=blobs,
         memo=memo,
         forwarder=Forwarder(pool, answer_seconds=config.proxy_seconds),
+        servers=servers,
+        optimiser=Optimiser(images, servers, blobs),
         site_domain=config.site_domain,
         trust=trust,
         country_header=config.country_header.lower() if config.country_header else None,
@@ -151,7 +179,11 @@ async def serve(
         await asyncio.gather(*tasks, return_exceptions=True)
         if access_log is not None:
             access_log.close()
+        await images.close()
+        if config.compute is not None:
+            await config.compute.close()
         pool.close()
+        inner.close()
         database.close()
         if countries is not None:
             countries.close()
@@ -161,7 +193,7 @@ def _networks(texts: tuple[str, ...]) -> NetworkSet:
     return NetworkSet(map(parse_network, texts))
 
 
-class _Server(uvicorn.Server):
+class _Server(GentleServer):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
         super().__init__(config)
         self._ready = ready
@@ -170,11 +202,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self._ready is not None:
             self._ready()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the process we run in."""
-        yield
 
 
 async def _stop(server: _Server, stop: asyncio.Event) -> None:

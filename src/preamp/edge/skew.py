@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 
 from preamp.edge.content import Content, Hit
 from preamp.edge.request import Request
-from preamp.model.releases import File
 
 HEADER = "x-amplify-dpl"
 PARAMETER = "dpl"
@@ -30,11 +29,11 @@ class Earlier:
     def asset(self, path: str | None) -> Hit | None:
         """A file of it that is not a page: pages always come from the current release."""
         found = self.content.find(path)
-        return found if isinstance(found, Hit) and not is_page(found.file) else None
+        return found if isinstance(found, Hit) and not is_page(found.file.content_type) else None
 
 
-def is_page(file: File) -> bool:
-    return file.content_type.startswith("text/html")
+def is_page(content_type: str) -> bool:
+    return content_type.startswith("text/html")
 
 
 def wanted_job(request: Request) -> int | None:

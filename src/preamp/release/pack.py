@@ -11,7 +11,7 @@ import os
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 import zstandard
@@ -158,19 +158,21 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _checked_link(root: Path, path: str) -> str:
-    """Where a link leads, when it stays inside by its text and in truth; it may lead to nothing."""
+    """Where a link leads, when it stays inside by its text and in truth; it may lead to nothing.
+
+    By its text: it steps up only at its beginning, and not above the bundle. So it stays inside wherever the
+    archive is unpacked.
+    """
     link = root / path
     target = str(link.readlink())
-    depth = path.count("/")
-    for part in target.split("/"):
-        depth += -1 if part == ".." else 0 if part in {"", "."} else 1
-        if depth < 0:
-            break
+    parts = PurePosixPath(target).parts
+    ups = next((place for place, part in enumerate(parts) if part != ".."), len(parts))
+    plain = not target.startswith("/") and ".." not in parts[ups:] and ups <= path.count("/")
     try:
-        inside = depth >= 0 and link.resolve().is_relative_to(root)
+        inside = plain and link.resolve().is_relative_to(root)
     except (OSError, RuntimeError):
         raise PublishError(f"{path} is a symbolic link that leads in a circle: remove it") from None
-    if target.startswith("/") or not inside:
+    if not inside:
         raise PublishError(
             f"{path} is a symbolic link to {target}, outside of the published folder: copy the file instead"
         )

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from preamp.compute.client import ComputeClient
 from preamp.edge.server import EdgeConfig, serve
 from preamp.edge.table import POLL_SECONDS
 from preamp.settings import Settings
@@ -46,6 +47,12 @@ async def run_edge(
         access_logs=folder.access,
         proxy_networks=settings.proxy_private_networks,
         proxy_seconds=settings.proxy_timeout_seconds,
+        compute=ComputeClient(folder.run / "compute.sock"),
+        compute_seconds=settings.compute_timeout_seconds or None,
+        images=folder.optimised,
+        image_bytes=settings.image_cache_bytes,
+        image_processes=settings.image_processes,
+        image_seconds=settings.image_seconds,
         skew_releases=settings.skew_releases,
         idle_app_seconds=settings.edge_idle_app_minutes * 60,
     )

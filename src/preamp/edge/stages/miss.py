@@ -7,6 +7,7 @@ from preamp.edge.paths import as_location, canonical, decoded
 from preamp.edge.request import Request
 from preamp.edge.rules.book import Kind, Match
 from preamp.edge.site import LoadedSite
+from preamp.model.deploy_manifest import TargetKind
 
 ERROR_PAGE = "404.html"
 
@@ -37,6 +38,13 @@ def _apply(request: Request, site: LoadedSite, match: Match) -> Outcome | None:
             return None
         return Serve(path=found.path, file=found.file, status=404, rule=match.rule.number)
     # The browser is sent to the target, so it has to exist: else the next request would miss again.
-    if found is None or path == request.path:
+    if (found is None and not _is_served(site, path)) or path == request.path:
         return None
     return Redirect(status=302, location=as_location(url), rule=match.rule.number)
+
+
+def _is_served(site: LoadedSite, path: str) -> bool:
+    """Whether the release's server answers the path: what it says is its own business."""
+    assert site.content is not None
+    routes = site.content.routes
+    return routes is not None and routes.find(path).route.target.kind is TargetKind.COMPUTE

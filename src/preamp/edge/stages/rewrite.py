@@ -8,6 +8,7 @@ from preamp.edge.request import Request
 from preamp.edge.rules.book import Kind
 from preamp.edge.site import LoadedSite
 from preamp.edge.stages.miss import missing
+from preamp.edge.stages.routes import Asked, by_route
 
 
 def rules_before_files(request: Request, site: LoadedSite) -> Outcome | None:
@@ -30,7 +31,12 @@ def rules_before_files(request: Request, site: LoadedSite) -> Outcome | None:
 
 def _inside(request: Request, site: LoadedSite, url: str, rule: int) -> Outcome:
     assert site.content is not None  # the welcome stage comes before
-    found = site.content.rewritten(decoded(canonical(url.partition("#")[0].partition("?")[0])))
+    url = url.partition("#")[0]
+    path = canonical(url.partition("?")[0])
+    if site.content.routes is not None:
+        asked = Asked(path=path, decoded=decoded(path), url=as_location(url), rule=rule)
+        return by_route(request, site, asked) or missing(request, site)
+    found = site.content.rewritten(decoded(path))
     if found is None:
         return missing(request, site)
     return Serve(path=found.path, file=found.file, rule=rule)

@@ -16,6 +16,8 @@ def static_files(request: Request, site: LoadedSite) -> Outcome | None:
     With skew protection, an asset that only an earlier release has is served from that.
     """
     assert site.content is not None  # the welcome stage comes before
+    if site.content.routes is not None:
+        return None  # they have been asked
     found = site.content.find(request.decoded_path)
     if isinstance(found, Hit):
         return Serve(path=found.path, file=found.file)

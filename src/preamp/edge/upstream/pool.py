@@ -17,6 +17,8 @@ MOST_IDLE = 64
 """Resting connections to one origin."""
 MOST_OPEN = 4096
 CONNECT_SECONDS = 5.0
+FULL_SECONDS = 0.005
+"""Until a unix socket with a full queue is asked again."""
 
 
 class Pool:
@@ -95,11 +97,16 @@ class Pool:
     async def _connect(self, origin: Origin) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
         if origin.socket_path is not None:
-            try:
-                _, connection = await loop.create_unix_connection(UpstreamConnection, origin.socket_path)
-            except OSError as error:
-                raise UpstreamUnreachable(f"{origin.socket_path}: {error}") from error
-            return connection
+            while True:
+                try:
+                    _, connection = await loop.create_unix_connection(UpstreamConnection, origin.socket_path)
+                except BlockingIOError:
+                    # A unix socket whose queue is full says so instead of letting us wait in it.
+                    await asyncio.sleep(FULL_SECONDS)
+                except OSError as error:
+                    raise UpstreamUnreachable(f"{origin.socket_path}: {error}") from error
+                else:
+                    return connection
         reason: Exception | None = None
         for family, address in await self._policy.resolve(origin):
             try:

@@ -1,0 +1,141 @@
+"""Requests that the server of a release answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeVar
+
+from preamp.compute.client import ComputeClient, ComputeUnavailable
+from preamp.edge.images.errors import ImageError
+from preamp.edge.images.fetch import Fetcher
+from preamp.edge.images.source import Source
+from preamp.edge.outcome import Compute, Message
+from preamp.edge.proxy.forward import Forwarder, Job
+from preamp.edge.render import server_headers
+from preamp.edge.request import Request
+from preamp.edge.sending import Message as Event
+from preamp.edge.sending import Receive, Send
+from preamp.edge.site import LoadedSite
+from preamp.edge.upstream.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from preamp.edge.upstream.origin import Origin
+from preamp.edge.upstream.pool import Pool
+
+_OF_A_BODY = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+SOURCE_SECONDS = 30.0
+"""How long a server that runs may take for the source of an image."""
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class NoSuchPage(Exception):
+    """The server answered 404, and something else is to answer instead; nothing was sent yet."""
+
+
+class Servers:
+    """Those of all sites. Without a `client` every request fails with 503."""
+
+    def __init__(self, client: ComputeClient | None, pool: Pool, *, answer_seconds: float | None) -> None:
+        """answer_seconds: how long a server may be silent; None: for ever."""
+        self._client = client
+        self._forwarder = Forwarder(pool, answer_seconds=answer_seconds)
+        self._fetcher = Fetcher(pool, seconds=SOURCE_SECONDS)
+
+    async def answer(
+        self,
+        request: Request,
+        site: LoadedSite,
+        outcome: Compute,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Raises NoSuchPage, ComputeUnavailable or UpstreamError while nothing was sent to the visitor."""
+        if outcome.second is not None:
+            send = _unless_missing(send)
+        if not outcome.keep_body:
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in _OF_A_BODY]}
+
+        async def forward(socket_path: str) -> None:
+            job = Job(
+                request=request,
+                origin=Origin(scheme="http", host="localhost", port=80, socket_path=socket_path),
+                target=outcome.url,
+                host=request.authority,
+                keep_authorization=site.credentials is None,
+                change=lambda headers: server_headers(request, site, headers),
+            )
+            await self._forwarder.forward(job, scope, receive, send)
+
+        await self._reach(site, forward)
+
+    async def source(self, request: Request, site: LoadedSite, target: str) -> Source:
+        """What a GET of `target` gives, for image optimisation. Raises ImageError."""
+
+        async def fetch(socket_path: str) -> Source:
+            origin = Origin(scheme="http", host=request.authority, port=80, socket_path=socket_path)
+            try:
+                return await self._fetcher.fetch(target, lambda hop: (origin, _path(hop)))
+            except ImageError as error:
+                if isinstance(error.__cause__, UpstreamUnreachable):
+                    raise error.__cause__ from error
+                raise
+
+        try:
+            return await self._reach(site, fetch)
+        except ComputeUnavailable as error:
+            raise ImageError(error.status, error.reason_for_visitor) from error
+        except UpstreamError as error:
+            raise ImageError(error.status, "the server of this site cannot be reached") from error
+
+    async def _reach(self, site: LoadedSite, work: Callable[[str], Awaitable[T]]) -> T:
+        """Do it with the server's socket; where nobody listens any more, with that of another one."""
+        release = site.site.release_id
+        assert release is not None, "a site without a release has no routes"
+        if self._client is None:
+            raise ComputeUnavailable(
+                503, "this edge process runs without a compute host", for_visitor="This edge runs no servers."
+            )
+        async with self._client.use(release) as path:
+            try:
+                return await work(str(path))
+            except UpstreamUnreachable as error:
+                log.info("the server of %s is gone: %s", release, error)
+                self._client.broken(release, path)
+        async with self._client.use(release) as path:
+            return await work(str(path))
+
+
+def failure(error: ComputeUnavailable | UpstreamError) -> Message:
+    """What the visitor is told: nothing of the application, nothing of this machine."""
+    headers = {"Retry-After": "1"} if error.status == 503 else {}
+    match error:
+        case ComputeUnavailable():
+            name = "503 Service Unavailable" if error.status == 503 else "502 Bad Gateway"
+            text = f"{name}: {error.reason_for_visitor}\n"
+        case UpstreamTimeout():
+            text = "504 Gateway Timeout: the server of this site did not answer in time.\n"
+        case _ if error.status == 503:
+            text = "503 Service Unavailable: too many requests to servers are under way.\n"
+        case _ if error.status == 508:
+            text = "508 Loop Detected: the server of this site asks itself.\n"
+        case _:
+            text = "502 Bad Gateway: the server of this site gave no usable answer.\n"
+    return Message(status=error.status, text=text, headers=headers)
+
+
+def _unless_missing(send: Send) -> Send:
+    async def sending(event: Event) -> None:
+        if event["type"] == "http.response.start" and event["status"] == 404:
+            raise NoSuchPage
+        await send(event)
+
+    return sending
+
+
+def _path(url: str) -> str:
+    """Raises ImageError for a redirect to elsewhere."""
+    if not url.startswith("/"):
+        raise ImageError(502, "the source is not on this site: it redirects to another one")
+    return url
