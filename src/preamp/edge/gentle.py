@@ -1,0 +1,31 @@
+"""A uvicorn server that stops without cutting anybody off. The control process has it, too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+ARRIVAL_SECONDS = 0.2
+"""How long a request may take to arrive whose connection was taken just before the stop."""
+
+
+class GentleServer(uvicorn.Server):
+    """Leaves signals to the process, which has more to stop than a server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, and close those that rest only after their first request had time to
+        arrive: uvicorn alone resets a connection that it took a moment before."""
+        for server in self.servers:
+            server.close()
+        for sock in sockets or []:
+            sock.close()
+        await asyncio.sleep(ARRIVAL_SECONDS)
+        await super().shutdown(sockets)
