@@ -111,7 +111,7 @@ class Preamp:
             aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
             region_name=found["AWS_DEFAULT_REGION"],
-            config=Config(retries={"total_max_attempts": 1}, **options),
+            config=Config(**{"retries": {"total_max_attempts": 1}, **options}),
         )
 
     def fetch(self, app_id: str, label: str, path: str = "/") -> tuple[int, bytes]:

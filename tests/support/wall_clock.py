@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,4 +25,5 @@ class WallClock:
     def environment(self) -> dict[str, str]:
         """Of a process that is to live by this clock; its children do, too."""
         self.set(0)
-        return {"PYTHONPATH": str(FOLDER), "PREAMP_TEST_CLOCK": str(self.file)}
+        path = os.pathsep.join(filter(None, (str(FOLDER), os.environ.get("PYTHONPATH"))))
+        return {"PYTHONPATH": path, "PREAMP_TEST_CLOCK": str(self.file)}

@@ -43,6 +43,10 @@ class Child:
             ready.clear()
             if self.stopping:
                 return
+            if status == 0:
+                # SIGTERM from outside: somebody wants a fresh process, and the visitors are waiting.
+                _log.info("%s (pid %s) was told to end; starting it again", self.role, self.process.pid)
+                continue
             lived = time.monotonic() - started
             delay = FIRST_DELAY if lived > STABLE_SECONDS else min(delay * 2, LONGEST_DELAY)
             _log.error(

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
 
+from preamp.edge.gentle import GentleServer
+
 GRACE_SECONDS = 5
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to the process, which has more to stop than a server."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def serve_app(app: Any, sock: socket.socket, *, ready: Callable[[], None], stop: asyncio.Event) -> None:
@@ -35,7 +28,7 @@ async def serve_app(app: Any, sock: socket.socket, *, ready: Callable[[], None],
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = _Server(config)
+    server = GentleServer(config)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started and not serving.done():  # noqa: ASYNC110 (uvicorn has a flag, no event)
         await asyncio.sleep(0.005)
