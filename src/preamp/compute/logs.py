@@ -17,6 +17,8 @@ MAX_LINE = 16 * 1024
 TAIL_LINES = 20
 TAIL_LINE = 300
 KEPT_DAYS = 30
+HEAP_EXHAUSTED = b"JavaScript heap out of memory"
+"""What Node prints before it gives up; then the kernel has killed nobody."""
 OWN = "# "
 """Begins the host's own lines."""
 
@@ -66,6 +68,7 @@ class ServerLog:
         self._masker = Masker(secrets)
         self._carry = b""
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.heap_exhausted = False
 
     @property
     def last_lines(self) -> tuple[str, ...]:
@@ -91,6 +94,7 @@ class ServerLog:
             self._take([line])
 
     def _take(self, lines: list[bytes]) -> None:
+        self.heap_exhausted = self.heap_exhausted or any(HEAP_EXHAUSTED in line for line in lines)
         masked = [self._masker.mask(line).rstrip(b"\r")[:MAX_LINE] for line in lines]
         for line in masked[-TAIL_LINES:]:
             if line.strip():

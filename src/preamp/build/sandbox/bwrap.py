@@ -150,9 +150,9 @@ def _filesystem(launch: Launch) -> Iterator[str]:
     else:
         yield from ("--perms", "1777", "--size", str(launch.tmp_bytes), "--tmpfs", "/tmp")  # noqa: S108
         yield from ("--dir", "/run", "--remount-ro", "/dev")
-    for path in launch.read_only:
-        yield from ("--ro-bind", str(path), str(path))
-    for path, place in launch.mounts:
+    for path, place in (*((path, str(path)) for path in launch.read_only), *launch.mounts):
+        for parent in reversed(PurePosixPath(place).parents[:-1]):
+            yield from ("--dir", str(parent))  # else it would be for root alone
         yield from ("--ro-bind", str(path), place)
 
 
