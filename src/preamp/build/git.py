@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -21,12 +22,15 @@ _PASSED = (
 _SCP = re.compile(r"^(?:[^@/:]+@)?[^/:]+:(?!/)")
 _HELPER = re.compile(r"^[\w+.-]+::")
 """`ext::command` and the like: git would run a helper program of that name."""
+KNOWN_HOSTS = "known_hosts"
+"""In the folder of mirrors."""
 NETWORK = frozenset({"http", "https", "ssh", "git", "git+ssh"})
 _DENIED = (
     "authentication failed", "could not read username", "could not read password",
     "permission denied (publickey", "invalid username or password",
-    "error: 401", "error: 403", "host key verification failed",
+    "error: 401", "error: 403",
 )  # fmt: skip
+_IMPOSTOR = ("remote host identification has changed", "host key verification failed")
 _ABSENT = (
     "does not exist", "not found", "does not appear to be a git repository", "not a git repository",
 )  # fmt: skip
@@ -56,15 +60,16 @@ class Remote:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
-def remote(repository: str, credentials: Credentials, private: Path) -> Remote:
-    """`private`: a folder of ours, for the key file. Raises SourceError for an address that cannot be."""
+def remote(repository: str, credentials: Credentials, private: Path, known_hosts: Path) -> Remote:
+    """private: a folder of ours, for the key file. known_hosts: the file where host keys of ssh are kept, in
+    a folder that may not be there yet. Raises SourceError for an address that cannot be."""
     text = repository.strip()
     if not text or text.startswith("-") or _HELPER.match(text) or any(ord(char) < 32 for char in text):
         raise SourceError(f"{repository!r} is not the address of a repository")
     parts = urlsplit(text) if "://" in text else None
     if parts is None:
         if _SCP.match(text):
-            return _ssh(text, credentials, private)
+            return _ssh(text, credentials, private, known_hosts)
         return Remote(url=str(Path(text).expanduser().absolute()), local=True)
     if parts.scheme == "file":
         return Remote(url=text, local=True)
@@ -75,7 +80,7 @@ def remote(repository: str, credentials: Credentials, private: Path) -> Remote:
     if not parts.hostname:
         raise SourceError(f"{text!r} names no host")
     if parts.scheme in {"ssh", "git+ssh"}:
-        return _ssh(text, credentials, private)
+        return _ssh(text, credentials, private, known_hosts)
     return _http(text, credentials)
 
 
@@ -115,18 +120,24 @@ def _token_user(host: str) -> str:
     return "x-access-token"
 
 
-def _ssh(url: str, credentials: Credentials, private: Path) -> Remote:
-    options = ["-o BatchMode=yes", "-o StrictHostKeyChecking=accept-new"]
+def _ssh(text: str, credentials: Credentials, private: Path, known_hosts: Path) -> Remote:
+    """A host's key is kept when it is first seen; with another one later nothing is fetched."""
+    # the first file is written; of the second, which people keep themselves, keys count too
+    known = f'UserKnownHostsFile="{_no_tokens(known_hosts)}" ~/.ssh/known_hosts'
+    options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new", "-o", known]
     if credentials.ssh_key:
         key = private / "key"
         key.touch(mode=0o600)
         key.write_text(credentials.ssh_key.strip() + "\n")
-        options += [f"-i '{key}'", "-o IdentitiesOnly=yes"]
-    known = private / "known_hosts"
-    if os.environ.get("HOME") is None:
-        options.append(f"-o UserKnownHostsFile='{known}'")
-    command = " ".join(["ssh", *options])
-    return Remote(url=url, local=False, ssh_command=command, private=bool(credentials.ssh_key))
+        options += ["-i", _no_tokens(key), "-o", "IdentitiesOnly=yes"]
+    return Remote(
+        url=text, local=False, ssh_command=shlex.join(["ssh", *options]), private=bool(credentials.ssh_key)
+    )
+
+
+def _no_tokens(path: Path) -> str:
+    """ssh expands `%h` and the like."""
+    return str(path).replace("%", "%%")
 
 
 class Git:
@@ -188,6 +199,12 @@ def explain(errors: str, target: Remote) -> str:
         (line for line in reversed(errors.splitlines()) if line.startswith(("fatal:", "error:"))),
         errors.splitlines()[-1] if errors else "git ended without a message",
     )
+    if any(sign in text for sign in _IMPOSTOR):
+        return (
+            f"The host of {where} has another key than before: it was set up anew, or somebody pretends to "
+            "be it. If the new key is right, remove the old one (in the data folder: `ssh-keygen "
+            f"-f mirrors/{KNOWN_HOSTS} -R HOST`) and start the job again"
+        )
     if any(sign in text for sign in _DENIED):
         have = (
             "the given credentials were refused"

@@ -21,7 +21,7 @@ from preamp.build.errors import (
     SpecError,
 )
 from preamp.build.files import read_inside
-from preamp.build.git import Remote, remote
+from preamp.build.git import KNOWN_HOSTS, Remote, remote
 from preamp.build.helpers import put_helpers
 from preamp.build.keep import kept_paths
 from preamp.build.live_updates import LiveUpdates, live_updates
@@ -78,7 +78,8 @@ async def run_build(
     target: Remote | None = None
     problem: SourceError | None = None
     try:
-        target = remote(request.repository, request.credentials, workspace.private)
+        known_hosts = request.folders.mirrors.absolute() / KNOWN_HOSTS
+        target = remote(request.repository, request.credentials, workspace.private, known_hosts)
     except SourceError as error:
         problem = error
     secrets = [*request.secrets.values(), *(target.secrets if target else ()), *_given(request)]

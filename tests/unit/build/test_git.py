@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,14 @@ from preamp.build.request import Credentials
     ],
 )
 def test_addresses(tmp_path: Path, address: str, url: str, local: bool) -> None:
-    found = remote(address, Credentials(), tmp_path)
+    found = remote(address, Credentials(), tmp_path, tmp_path)
     assert (found.url, found.local) == (url, local)
 
 
 @pytest.mark.parametrize("address", ["", "-oProxy=x", "ext::sh -c id", "javascript://x", "https://", "a\nb"])
 def test_impossible_addresses(tmp_path: Path, address: str) -> None:
     with pytest.raises(SourceError):
-        remote(address, Credentials(), tmp_path)
+        remote(address, Credentials(), tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_impossible_addresses(tmp_path: Path, address: str) -> None:
 def test_tokens_travel_as_a_header_for_the_host_only(
     tmp_path: Path, host: str, token: str, login: str
 ) -> None:
-    found = remote(f"https://{host}/a/b", Credentials(token=token), tmp_path)
+    found = remote(f"https://{host}/a/b", Credentials(token=token), tmp_path, tmp_path)
     header = dict(found.config)[f"http.https://{host}/.extraHeader"]
     assert base64.b64decode(header.removeprefix("Authorization: Basic ")).decode() == login
     assert "tok123456" not in repr(found)
@@ -52,10 +53,12 @@ def test_tokens_travel_as_a_header_for_the_host_only(
 
 
 def test_ssh_keys_are_ours_alone(tmp_path: Path) -> None:
-    found = remote("git@host.test:a/b", Credentials(ssh_key="KEY"), tmp_path)
+    found = remote("git@host.test:a/b", Credentials(ssh_key="KEY"), tmp_path, tmp_path / "known 100%")
     key = tmp_path / "key"
     assert key.stat().st_mode & 0o777 == 0o600
-    assert str(key) in (found.ssh_command or "")
+    command = shlex.split(found.ssh_command or "")
+    assert command[command.index("-i") + 1] == str(key)
+    assert f'UserKnownHostsFile="{tmp_path}/known 100%%" ~/.ssh/known_hosts' in command
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,7 @@ def test_ssh_keys_are_ours_alone(tmp_path: Path) -> None:
         ("fatal: could not read Username for 'https://h'", "access token"),
         ("git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.", "denied"),
         ("remote: Repository not found.\nfatal: repository 'https://h/' not found", "does not exist"),
+        ("Host key verification failed.\nfatal: Could not read from remote", "has another key than before"),
         ("fatal: unable to access 'https://h/': Could not resolve host: h", "cannot be reached"),
         ("fatal: something new", "git says: fatal: something new"),
     ],
