@@ -1,0 +1,138 @@
+"""Keeps the host's servers in step with what branches serve and with what they are configured to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from preamp.compute.errors import UnknownRelease
+from preamp.compute.facts import Facts, FactsMemory, FactsReader, Known
+from preamp.compute.host import Host, Wanted
+from preamp.compute.server import Server
+from preamp.model.errors import DependentServiceFailure
+from preamp.store import changes
+from preamp.store.bell import ChangeSignal
+from preamp.store.database import Database
+from preamp.store.manifests import ManifestError
+from preamp.store.sealing import SealError
+
+_log = logging.getLogger(__name__)
+AWAY = (SQLAlchemyError, OSError, DependentServiceFailure)
+LOOK_SECONDS = 0.2
+"""Between two looks at the signal, which cost nothing."""
+POLL_SECONDS = 5.0
+"""Between two looks at the change log without a signal: a process may die between its commit and its ring."""
+EDGES_SECONDS = 1.0
+"""In which edges have seen a switch: then nobody asks for the old release by mistake."""
+
+
+class Finder:
+    """What releases are started with: from the database, or as it was last seen when that is away."""
+
+    def __init__(self, reader: FactsReader, memory: FactsMemory) -> None:
+        self._reader = reader
+        self._memory = memory
+
+    async def __call__(self, release_id: str) -> Wanted:
+        """Raises UnknownRelease."""
+        try:
+            known = await asyncio.to_thread(self._reader.read, release_id)
+        except (ManifestError, SealError) as error:
+            raise UnknownRelease(str(error)) from error
+        except AWAY as error:
+            _log.warning("the database is away, release %s is started as it was: %s", release_id, error)
+            return await self._remembered(release_id)
+        if known is None:
+            await asyncio.to_thread(self._memory.forget, release_id)
+            raise UnknownRelease(f"there is no release {release_id} with a server (any more)")
+        try:
+            await asyncio.to_thread(self._memory.put, known.facts)
+        except OSError as error:
+            _log.error("what starts release %s cannot be kept for later: %s", release_id, error)
+        return Wanted(facts=known.facts, served=known.active == release_id)
+
+    async def _remembered(self, release_id: str) -> Wanted:
+        try:
+            facts = await asyncio.to_thread(self._memory.get, release_id)
+        except (OSError, SealError, msgspec.DecodeError) as error:
+            raise UnknownRelease(f"release {release_id} is not known: {error}") from error
+        if facts is None:
+            raise UnknownRelease(f"release {release_id} never ran here, and the database is away")
+        return Wanted(facts=facts, served=True)
+
+
+class Follower:
+    """Watches the change log."""
+
+    def __init__(
+        self, database: Database, reader: FactsReader, host: Host, signal: ChangeSignal | None
+    ) -> None:
+        self._database = database
+        self._reader = reader
+        self._host = host
+        self._signal = signal
+        self._heard: int | None = None
+        self._seq: int | None = None
+
+    async def keep_following(self) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        next_poll = 0.0
+        while True:
+            value = self._signal.value if self._signal else None
+            if value != self._heard or loop.time() >= next_poll:
+                self._heard = value
+                next_poll = loop.time() + POLL_SECONDS
+                try:
+                    await self.catch_up()
+                except AWAY as error:
+                    _log.debug("the change log cannot be read: %s", error)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Look at the servers of all apps that changed. Raises what the database raises."""
+        servers = [server for server in self._host.running if server.facts is not None]
+        if self._seq is None:
+            self._seq = await asyncio.to_thread(self._latest)
+        else:
+            newest, changed = await asyncio.to_thread(self._since, self._seq)
+            servers = [server for server in servers if _facts(server).app_id in changed]
+            self._seq = newest
+        for server in servers:
+            try:
+                known = await asyncio.to_thread(self._reader.read, server.release_id)
+            except (ManifestError, SealError) as error:
+                _log.error("release %s runs on as it is: %s", server.release_id, error)
+                continue
+            self._judge(server, known)
+
+    def _judge(self, server: Server, known: Known | None) -> None:
+        if known is None:
+            self._host.replace(server, "its release was removed")
+            return
+        served = known.active == server.release_id
+        if server.served and not served:
+            if known.active is not None:
+                self._host.warm(known.active)
+            self._host.replace(server, "its branch serves another release", after=EDGES_SECONDS)
+        elif known.facts != server.facts:
+            self._host.replace(server, "its variables changed")
+        else:
+            server.served = served
+
+    def _latest(self) -> int:
+        with self._database.read() as conn:
+            return changes.latest(conn)
+
+    def _since(self, seq: int) -> tuple[int, frozenset[str]]:
+        with self._database.read() as conn:
+            rows = changes.since(conn, seq)
+        return (rows[-1][0] if rows else seq), frozenset(app_id for _, app_id in rows)
+
+
+def _facts(server: Server) -> Facts:
+    assert server.facts is not None, "a running server"
+    return server.facts

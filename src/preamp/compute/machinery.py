@@ -1,0 +1,182 @@
+"""Puts the parts of a compute host together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from preamp.build.errors import SandboxUnavailable
+from preamp.build.sandbox import Sandbox, probe
+from preamp.build.toolchain import Toolchains
+from preamp.build.workspace import remove_tree
+from preamp.compute.bundles import Bundles
+from preamp.compute.errors import ComputeError
+from preamp.compute.facts import FactsMemory, FactsReader
+from preamp.compute.follow import Finder, Follower
+from preamp.compute.host import FIRST_SLOT, Host, Limits, UseTeller
+from preamp.compute.instance import Instance, Machine
+from preamp.compute.logs import remove_old
+from preamp.compute.network import probe_network
+from preamp.compute.nodes import RuntimeNodes
+from preamp.compute.places import Places, make_places
+from preamp.settings import Settings
+from preamp.store.counters import PROCESS, keep_written
+from preamp.store.folder import DataFolder
+from preamp.store.listen import HeardChanges
+from preamp.store.stores import Stores, load_master, open_stores
+
+_log = logging.getLogger(__name__)
+MIB = 1024 * 1024
+LONGEST_LOOK_SECONDS = 5.0
+"""Between two looks for servers that nobody uses."""
+MEMORY_SECONDS = 10.0
+"""Between two looks at the memory of servers."""
+OLD_LOGS_SECONDS = 3600.0
+
+
+class NoSandbox(ComputeError):
+    """This machine offers no isolation."""
+
+
+class Machinery:
+    """A working host with everything it needs. Made by `open_machinery`."""
+
+    def __init__(
+        self,
+        host: Host,
+        stores: Stores,
+        settings: Settings,
+        heard: HeardChanges | None,
+        background: list[asyncio.Task[None]],
+    ) -> None:
+        self.host = host
+        self._stores = stores
+        self._settings = settings
+        self._heard = heard
+        self._background = background
+
+    async def close(self) -> None:
+        """Servers may finish what is under way."""
+        await self.host.close(self._settings.drain_seconds)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if self._heard is not None:
+            self._heard.close()
+        self._stores.close()
+
+
+async def open_machinery(settings: Settings, teller: UseTeller) -> Machinery:
+    """Raises NoSandbox, ComputeError."""
+    folder = DataFolder(settings.data)
+    machine = await open_machine(settings, folder, slot=FIRST_SLOT)
+    stores = open_stores(settings, read_only=True)
+    master = load_master(settings)
+    bundles = Bundles(machine.places.bundles, stores.blobs, max_bytes=settings.compute_cache_bytes)
+    memory = FactsMemory(machine.places.known, master)
+    await asyncio.to_thread(_sweep, machine.places, bundles, memory)
+    reader = FactsReader(stores.database, stores.blobs, master)
+    host = Host(
+        machine=machine,
+        bundles=bundles,
+        limits=Limits(
+            servers=settings.compute_servers,
+            idle_seconds=settings.compute_idle_seconds,
+            drain_seconds=settings.compute_drain_seconds,
+        ),
+        find=Finder(reader, memory),
+        teller=teller,
+    )
+    heard = HeardChanges(settings.database) if settings.database is not None else None
+    follower = Follower(stores.database, reader, host, heard or stores.database.bell)
+    gauge = _Gauge(host)
+    background = [
+        asyncio.create_task(follower.keep_following()),
+        asyncio.create_task(_keep_idle_away(host, settings.compute_idle_seconds)),
+        asyncio.create_task(gauge.keep_measuring()),
+        asyncio.create_task(keep_written(folder.run, "compute", before=gauge.show)),
+        asyncio.create_task(_keep_logs_small(machine.places.logs)),
+    ]
+    return Machinery(host, stores, settings, heard, background)
+
+
+async def open_machine(settings: Settings, folder: DataFolder, *, slot: int) -> Machine:
+    """What servers are started with; tried with the user of `slot`. Raises NoSandbox, ComputeError."""
+    try:
+        sandbox = await asyncio.to_thread(probe, insecure_no_sandbox=settings.insecure_no_sandbox)
+    except SandboxUnavailable as error:
+        raise NoSandbox(str(error)) from error
+    return await machine_of(settings, folder, sandbox, slot=slot)
+
+
+async def machine_of(settings: Settings, folder: DataFolder, sandbox: Sandbox, *, slot: int) -> Machine:
+    """Raises ComputeError."""
+    owner = sandbox.owner(slot)
+    network = await probe_network(sandbox, settings.compute_network, slot)
+    say = _log.warning if network.problem else _log.info
+    say("%s", network.text)
+    if sandbox.report.weak:
+        _log.warning("servers of releases are isolated weakly: %s", sandbox.report.summary)
+    try:
+        places = await asyncio.to_thread(make_places, folder, owner)
+        nodes = RuntimeNodes(Toolchains(folder.toolchains, owner))
+    except OSError as error:
+        raise ComputeError(f"the folders of servers cannot be made: {error}") from error
+    return Machine(
+        sandbox=sandbox,
+        nodes=nodes,
+        network=network,
+        places=places,
+        memory_bytes=settings.compute_memory_mb * MIB,
+        cpus=settings.compute_cpus,
+        start_seconds=settings.compute_start_seconds,
+    )
+
+
+def _sweep(places: Places, bundles: Bundles, memory: FactsMemory) -> None:
+    """What hosts left that were killed; their servers died with them."""
+    bundles.sweep()
+    memory.sweep()
+    for leftover in (*places.work.iterdir(), *places.sockets.iterdir()):
+        pid = leftover.name.partition("-")[0]
+        if not Path(f"/proc/{pid}").exists():
+            with contextlib.suppress(FileNotFoundError):
+                leftover.unlink() if not leftover.is_dir() else remove_tree(leftover)
+    remove_old(places.logs)
+
+
+async def _keep_idle_away(host: Host, idle_seconds: float) -> None:
+    while True:
+        await asyncio.sleep(min(idle_seconds / 4, LONGEST_LOOK_SECONDS))
+        await host.stop_idle()
+
+
+async def _keep_logs_small(folder: Path) -> None:
+    while True:
+        await asyncio.sleep(OLD_LOGS_SECONDS)
+        await asyncio.to_thread(remove_old, folder)
+
+
+def _memory_of(instances: Sequence[Instance]) -> int:
+    return sum(instance.memory_bytes for instance in instances)
+
+
+class _Gauge:
+    """Numbers for `/_preamp/metrics`."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._memory = 0
+
+    def show(self) -> None:
+        PROCESS.set("preamp_compute_servers", len(self._host.running))
+        PROCESS.set("preamp_compute_memory_bytes", self._memory)
+
+    async def keep_measuring(self) -> None:
+        while True:
+            instances = [server.instance for server in self._host.running if server.instance]
+            self._memory = await asyncio.to_thread(_memory_of, instances)
+            await asyncio.sleep(MEMORY_SECONDS)

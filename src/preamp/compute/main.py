@@ -1,0 +1,83 @@
+"""The compute host's process. Until somebody wants a server it only listens, and has loaded little."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from preamp.compute.door import CONTROL_SOCKET, Door
+from preamp.settings import Settings
+from preamp.store.folder import DataFolder, FolderError
+
+if TYPE_CHECKING:
+    from preamp.compute.host import Host
+    from preamp.compute.machinery import Machinery
+
+
+async def run_compute(settings: Settings, *, ready: Callable[[], None], stop: asyncio.Event) -> None:
+    """Run servers of releases until `stop` is set, then let them finish.
+
+    Raises FolderError when another host uses the data folder.
+    """
+    folder = DataFolder(settings.data)
+    lock = _only_host(folder)
+    opening = _Opening(settings)
+    door = Door(opening.host)
+    opening.door = door
+    try:
+        await door.open(folder.run / CONTROL_SOCKET)
+        ready()
+        await stop.wait()
+        await opening.close()
+        await door.close()
+    finally:
+        os.close(lock)
+
+
+class _Opening:
+    """Everything that takes time and memory, when it is wanted for the first time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.door: Door | None = None
+        self._opened: asyncio.Task[Machinery] | None = None
+
+    async def host(self) -> Host:
+        """Raises ComputeError when this machine cannot run servers; then it is tried again the next time."""
+        if self._opened is None:
+            self._opened = asyncio.create_task(self._open())
+        opened = self._opened
+        try:
+            return (await asyncio.shield(opened)).host
+        except Exception:
+            if self._opened is opened:
+                self._opened = None
+            raise
+
+    async def _open(self) -> Machinery:
+        from preamp.compute.machinery import open_machinery
+
+        assert self.door is not None
+        return await open_machinery(self._settings, self.door)
+
+    async def close(self) -> None:
+        if self._opened is not None and not self._opened.cancelled():
+            await asyncio.wait([self._opened])
+            if self._opened.exception() is None:
+                await self._opened.result().close()
+
+
+def _only_host(folder: DataFolder) -> int:
+    """A lock that is held as long as this process lives."""
+    fd = os.open(folder.run / "compute.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise FolderError(
+            f"another compute host uses the data folder {folder.root}: one for each folder is enough"
+        ) from None
+    return fd
