@@ -6,18 +6,18 @@ have been put for a grace time. Putting a blob that is there already counts as p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from preamp.model.releases import Body
-from preamp.store.blobs import LocalBlobs
+from preamp.store.blobs import BlobStore, LocalBlobs
 from preamp.store.blobs.base import StoredBlob
-from preamp.store.database import Database
-from preamp.store.folder import DataFolder
+from preamp.store.database import NOTHING, Database
+from preamp.store.logs import LogStore
 from preamp.store.manifests import read_manifest
-from preamp.store.tables import artifacts, branches, jobs, releases, uploads
+from preamp.store.tables import artifacts, attempts, branches, jobs, releases, steps, uploads
 from preamp.store.twins import forget_twins, known_twins
 
 GRACE_MS = 24 * 3600 * 1000
@@ -43,14 +43,20 @@ def find_garbage(database: Database, blobs: LocalBlobs, *, now: int, grace_ms: i
     nothing may be removed.
     """
     stored = [blob for blob in blobs.list() if blob.modified_ms < now - grace_ms]
-    with database.read() as conn:
-        manifests = stored_manifests(conn)
-        kept = {*manifests, *names_in_rows(conn)}
-    for name, size in manifests.items():
-        kept.update(body.blob for body in read_manifest(blobs, Body(blob=name, size=size)).bodies)
+    kept = referenced(database, blobs)
     # Twins go one look after their source: whoever publishes it again meanwhile relies on them.
     kept.update(known_twins(blobs))
     return Garbage(blobs=tuple(blob for blob in stored if blob.name not in kept))
+
+
+def referenced(database: Database, blobs: BlobStore) -> set[str]:
+    """Every blob that is needed now. Raises ManifestError when a manifest is gone."""
+    with database.read() as conn:
+        manifests = stored_manifests(conn)
+        names = {*manifests, *names_in_rows(conn)}
+    for name, size in manifests.items():
+        names.update(body.blob for body in read_manifest(blobs, Body(blob=name, size=size)).bodies)
+    return names
 
 
 def remove(blobs: LocalBlobs, found: Garbage) -> Garbage:
@@ -76,15 +82,9 @@ def names_in_rows(conn: Connection) -> Iterator[str]:
         yield from (row[0] for row in conn.execute(query))
 
 
-def orphaned_logs(database: Database, folder: DataFolder) -> list[tuple[int, int]]:
-    """(branch id, job) of logs on this machine whose job is gone. A job's row is there before its logs."""
-    present = [
-        (int(branch.name), int(job.name))
-        for branch in folder.logs.iterdir()
-        if branch.name.isdigit() and branch.is_dir()
-        for job in branch.iterdir()
-        if job.name.isdigit()
-    ]
+def orphaned_logs(database: Database, logs: LogStore) -> list[tuple[int, int]]:
+    """(branch id, job) of logs whose job is gone. A job's row is there before its logs."""
+    present = list(logs.sizes())
     gone = []
     with database.read() as conn:
         for branch_id in {branch_id for branch_id, _ in present}:
@@ -95,33 +95,24 @@ def orphaned_logs(database: Database, folder: DataFolder) -> list[tuple[int, int
     return gone
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sizes:
-    """What an app has stored; blobs that several releases share are counted for each."""
-
-    app_id: str
-    releases: int
-    release_bytes: int
-    upload_bytes: int
-    artifact_bytes: int
-
-
-def sizes(conn: Connection) -> list[Sizes]:
-    """By app, largest first."""
-    counts: dict[str, list[int]] = {}
-    for place, query in enumerate(
-        (
-            select(branches.c.app_id, releases.c.total_bytes).join_from(releases, branches),
-            select(branches.c.app_id, uploads.c.size).join_from(uploads, branches),
-            select(branches.c.app_id, artifacts.c.size).join_from(artifacts, branches),
+def orphaned_rows(database: Database) -> list[int]:
+    """Branches that are gone and left steps or attempts. A branch's id is not given out again."""
+    with database.read() as conn:
+        known = select(branches.c.branch_id)
+        return sorted(
+            {
+                row[0]
+                for table in (steps, attempts)
+                for row in conn.execute(
+                    select(table.c.branch_id).where(table.c.branch_id.not_in(known)).distinct()
+                )
+            }
         )
-    ):
-        for app_id, size in conn.execute(query):
-            row = counts.setdefault(app_id, [0, 0, 0, 0])
-            row[place + 1] += size or 0
-            row[0] += place == 0
-    found = [
-        Sizes(app_id=app_id, releases=a, release_bytes=b, upload_bytes=c, artifact_bytes=d)
-        for app_id, (a, b, c, d) in counts.items()
-    ]
-    return sorted(found, key=lambda item: -(item.release_bytes + item.upload_bytes + item.artifact_bytes))
+
+
+def remove_rows(database: Database, branch_ids: Iterable[int]) -> None:
+    """The steps and attempts, each branch in a transaction of its own."""
+    for branch_id in branch_ids:
+        with database.write(NOTHING) as tx:
+            for table in (steps, attempts):
+                tx.conn.execute(delete(table).where(table.c.branch_id == branch_id))

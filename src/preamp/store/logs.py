@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -57,6 +58,9 @@ class LogStore(Protocol):
         """Wait until everything written for the attempt can be read from everywhere; False when that takes
         longer. It goes on in the background then. Blocking."""
 
+    def sizes(self) -> Mapping[tuple[int, int], int]:
+        """Bytes by (branch id, job), of everything that is stored. Blocking, looks at every log."""
+
     def delete_job(self, branch_id: int, number: int) -> None:
         """The logs of all attempts."""
 
@@ -90,6 +94,15 @@ class LogFolder:
 
     def settle(self, attempt: Attempt, *, seconds: float) -> bool:
         return True
+
+    def sizes(self) -> Mapping[tuple[int, int], int]:
+        found = {}
+        for branch in self._folder.iterdir():
+            for job in branch.iterdir() if branch.name.isdigit() else ():
+                # A file may go while the folder is read, with all others of its job.
+                sizes = [path.stat().st_size for path in job.glob("*/*") if path.exists()]
+                found[int(branch.name), int(job.name)] = sum(sizes)
+        return found
 
     def delete_job(self, branch_id: int, number: int) -> None:
         shutil.rmtree(self._job(branch_id, number), ignore_errors=True)

@@ -27,6 +27,7 @@ REQUEST_SECONDS = 60
 """Without progress; a large blob is sent and fetched in several requests."""
 RETRY_SECONDS = 20
 """How long a request is tried again while the service refuses or is away."""
+NO_BUCKET = "The bucket of the setting `blobs` does not exist."
 
 
 def open_objects(settings: Settings) -> ObjectStore:
@@ -68,6 +69,8 @@ def wrapped(what: str) -> Iterator[None]:
     try:
         yield
     except BaseError as error:
+        if "NoSuchBucket" in str(error):
+            raise DependentServiceFailure(NO_BUCKET) from error
         text = f"The object store does not take or give {what}: {str(error).strip().splitlines()[0]}"
         raise DependentServiceFailure(text[:255]) from error
 
@@ -88,5 +91,5 @@ def put(store: ObjectStore, key: str, data: bytes | Path) -> None:
             )
         except FileNotFoundError as error:
             if isinstance(data, bytes) or data.exists():
-                raise DependentServiceFailure("The bucket of the setting `blobs` does not exist.") from error
+                raise DependentServiceFailure(NO_BUCKET) from error
             raise

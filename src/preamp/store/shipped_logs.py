@@ -14,7 +14,8 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -184,6 +185,14 @@ class ShippedLogs:
         for batch in obstore.list(self._store, prefix):
             for item in batch:
                 yield item["path"], item["size"]
+
+    def sizes(self) -> Mapping[tuple[int, int], int]:
+        found: Counter[tuple[int, int]] = Counter()
+        with wrapped("the list of logs"):
+            for key, size in self._list("logs"):
+                _, branch_id, number, _ = key.split("/", 3)
+                found[int(branch_id), int(number)] += size
+        return found
 
     def delete_job(self, branch_id: int, number: int) -> None:
         self._delete(f"logs/{branch_id}/{number}")

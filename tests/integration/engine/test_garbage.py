@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
 
+from preamp.cli.main import preamp
 from preamp.engine.collect import Collected, collect_garbage
 from preamp.engine.retention import Keep
+from preamp.engine.weigh import weigh
 from preamp.model.jobs import Attempt, StepName
 from preamp.model.times import now_ms
 from preamp.settings import Settings
-from preamp.store import branches, releases
+from preamp.store import artifacts, attempts, branches, jobs, releases, steps, tables
 from preamp.store.blobs import Blob, LocalBlobs
 from preamp.store.database import Database
 from preamp.store.folder import DataFolder
-from preamp.store.garbage import GRACE_MS, find_garbage, remove, sizes
+from preamp.store.garbage import GRACE_MS, find_garbage, remove
 from preamp.store.manifests import ManifestError, read_manifest
+from preamp.store.sizes import app_sizes, job_sizes
 from preamp.store.stores import Stores, open_stores
 from tests.support.edge import World
-from tests.support.rows import add_app, add_branch, new_database, push
+from tests.support.rows import NoEngine, add_app, add_branch, new_database, push
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -95,7 +101,7 @@ def test_releases_that_are_not_kept_go_with_their_bytes(place: Place) -> None:
     assert place.released() == [4, 3]
     assert len(place.names()) == len(before) // 2
     with place.database.read() as conn:
-        (size,) = sizes(conn)
+        (size,) = app_sizes(conn, job_sizes(conn, {}))
     assert (size.releases, size.release_bytes) == (2, 2 * 300)
 
 
@@ -165,9 +171,6 @@ def test_jobs_go_with_their_logs_but_unfinished_ones_stay(place: Place) -> None:
     with place.database.read() as conn:
         branch = branches.get_branch_by_id(conn, place.branch_id)
     assert branch is not None
-    from preamp.store import jobs
-    from tests.support.rows import NoEngine
-
     for _ in range(3):
         job = push(place.database, NoEngine(), branch)
         attempt = Attempt(branch_id=branch.branch_id, number=job.number, attempt=1)
@@ -183,6 +186,75 @@ def test_jobs_go_with_their_logs_but_unfinished_ones_stay(place: Place) -> None:
     assert [job.number for job in left] == [3]
     logs = place.folder.logs / str(branch.branch_id)
     assert [path.name for path in logs.iterdir()] == ["3"]
+
+
+def test_what_would_go_is_told_with_its_bytes(place: Place) -> None:
+    place.publish(3)
+    with place.database.read() as conn:
+        branch = branches.get_branch_by_id(conn, place.branch_id)
+    assert branch is not None
+    for _ in range(2):
+        job = push(place.database, NoEngine(), branch)
+        log = place.stores.logs.writer(
+            Attempt(branch_id=branch.branch_id, number=job.number, attempt=1), StepName.BUILD
+        )
+        log.write(b"x" * 70)
+        log.close()
+        with place.database.write() as tx:
+            picture = Blob(name="0" * 64, size=9)
+            artifacts.add_screenshot(tx.conn, branch.branch_id, job.number, "a.png", picture)
+            jobs.cancel_waiting(tx.conn, branch.branch_id, job.number, status_reason="x", now=now_ms())
+    found = place.collect(keep_releases=1, keep_logs=1, keep_artifacts=1, dry_run=True).expired
+    with place.database.read() as conn:
+        sizes = job_sizes(conn, place.stores.logs.sizes())
+        going = weigh(conn, found, sizes)
+        (app,) = app_sizes(conn, sizes)
+    assert [
+        (item.branch, item.job, item.whole, item.release_bytes, item.log_bytes, item.artifact_bytes)
+        for item in going
+    ] == [
+        (branch.name, 1, False, 300, None, None),
+        (branch.name, 2, False, 300, None, None),
+        (branch.name, 4, False, None, 70, 9),
+    ]
+    assert {item.app_id for item in going} == {place.app_id}
+    assert (app.release_bytes, app.log_bytes, app.artifact_bytes, app.total) == (900, 140, 18, 1058)
+    found = place.collect(keep_jobs=1, dry_run=True).expired
+    with place.database.read() as conn:
+        (whole,) = weigh(conn, found, sizes)
+    assert (whole.job, whole.whole, whole.log_bytes, whole.artifact_bytes) == (4, True, 70, 9)
+
+
+def test_the_command_shows_what_would_go_job_by_job(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.publish(2)
+    monkeypatch.setenv("PREAMP_KEEP_RELEASES", "1")
+    monkeypatch.setenv("PREAMP_DATA", str(place.folder.root))
+    shown = CliRunner().invoke(preamp, ["gc", "--dry-run"]).output.splitlines()
+    assert shown[0].split() == ["APP", "BRANCH", "JOB", "RELEASE", "LOGS", "ARTIFACTS"]
+    assert shown[1].split() == [place.app_id, "main", "1", "300", "-", "-"]
+    assert shown[-1].startswith(f"{place.app_id}: 2 releases, 600 bytes;")
+    found = json.loads(CliRunner().invoke(preamp, ["gc", "--dry-run", "--json"]).output)
+    assert [(item["app_id"], item["job"], item["release_bytes"]) for item in found["jobs"]] == [
+        (place.app_id, 1, 300)
+    ]
+    assert "removed            1 releases" in CliRunner().invoke(preamp, ["gc"]).output
+    assert place.released() == [2]
+
+
+def test_rows_of_deleted_branches_go(place: Place) -> None:
+    kept = add_branch(place.database, add_app(place.database))
+    with place.database.write() as tx:
+        for branch_id in (place.branch_id, kept.branch_id):
+            attempt = Attempt(branch_id=branch_id, number=1, attempt=1)
+            attempts.insert_attempt(tx.conn, attempt, worker_id="w", now=1)
+            steps.start_step(tx.conn, attempt, StepName.BUILD, context=None, now=1)
+        branches.delete_branch(tx.conn, place.branch_id)
+    assert place.collect(dry_run=True).branches == 1
+    assert place.collect().branches == 1
+    assert place.collect().branches == 0
+    with place.database.read() as conn:
+        for table in (tables.steps, tables.attempts):
+            assert conn.execute(select(table.c.branch_id)).scalars().all() == [kept.branch_id]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""Blobs in an S3-compatible service: `{prefix}/blobs/ab/abcdef...`, with copies on this machine.
+"""Blobs in an S3-compatible service, laid out as `copies` says, and a cache of them on this machine.
 
-What is put goes into the local copies first, where it is hashed, and from there to the service in the
-background, several at a time; `sync` waits for it. What is read comes from the copies, and into them when it
-is not there, so that everything that works with files works with these.
+What is put goes into the cache first, where it is hashed, and from there to the service in the background,
+several at a time; `sync` waits for it. What is read comes from the cache, and into it when it is not there,
+so that everything that works with files works with these.
 """
 
 from __future__ import annotations
@@ -11,16 +11,29 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import obstore
 
 from preamp.store.blobs.base import Blob, StoredBlob
 from preamp.store.blobs.cache import BlobCache, CacheWriter
+from preamp.store.blobs.copies import (
+    Copy,
+    Fate,
+    all_copies,
+    carry_out,
+    copies_of,
+    decide,
+    first_key,
+    new_key,
+)
 from preamp.store.objects import ObjectStore, put, wrapped
+
+if TYPE_CHECKING:
+    from obstore import GetResult
 
 AT_ONCE = 16
 
@@ -62,7 +75,7 @@ class S3Blobs:
             yield _S3Writer(self, writer)
 
     def keep(self, writer: CacheWriter) -> Blob:
-        """Make a copy of what came in and begin to send it; the copy is held until `sync`."""
+        """Cache what came in and begin to send it; it stays in the cache until `sync`."""
         self._cache.hold(writer.name)
         blob = writer.finish()
         with self._lock:
@@ -73,11 +86,9 @@ class S3Blobs:
         return blob
 
     def _send(self, blob: Blob) -> None:
-        key = _key(blob.name)
-        with wrapped(f"blob {blob.name}"), contextlib.suppress(FileNotFoundError):
-            if obstore.head(self._store, key)["size"] == blob.size:
-                return
-        put(self._store, key, self._cache.path(blob.name))
+        copies = copies_of(self._store, blob.name)
+        if not any(copy.condemned_ms is None and copy.size == blob.size for copy in copies):
+            put(self._store, new_key(blob.name, copies), self._cache.path(blob.name))
 
     def sync(self) -> None:
         """Raises DependentServiceFailure when something could not be sent; putting it again sends it."""
@@ -99,7 +110,8 @@ class S3Blobs:
         with self._lock:
             if name in self._sending:
                 return True
-        return name in self.sizes([name])
+        # Who finds it here relies on it, just as by putting it: a condemned copy does not count.
+        return any(copy.condemned_ms is None for copy in copies_of(self._store, name))
 
     def open(self, name: str) -> BinaryIO:
         return os.fdopen(self.descriptor(name), "rb")
@@ -109,7 +121,16 @@ class S3Blobs:
 
     def _fetch(self, name: str) -> Iterator[bytes]:
         with wrapped(f"blob {name}"):
-            yield from map(bytes, obstore.get(self._store, _key(name)).stream(min_chunk_size=1 << 20))
+            yield from map(bytes, self._get(name).stream(min_chunk_size=1 << 20))
+
+    def _get(self, name: str) -> GetResult:
+        try:
+            return obstore.get(self._store, first_key(name))
+        except FileNotFoundError:
+            for copy in copies_of(self._store, name):
+                with contextlib.suppress(FileNotFoundError):  # removed since, or only its mark is left
+                    return obstore.get(self._store, copy.key)
+            raise
 
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
@@ -126,24 +147,57 @@ class S3Blobs:
     def _size(self, name: str) -> int | None:
         with wrapped(f"blob {name}"):
             try:
-                return int(obstore.head(self._store, _key(name))["size"])
+                return int(obstore.head(self._store, first_key(name))["size"])
             except FileNotFoundError:
-                return None
+                return next(
+                    (copy.size for copy in copies_of(self._store, name) if copy.size is not None), None
+                )
 
     def delete(self, name: str) -> None:
-        with wrapped(f"blob {name}"), contextlib.suppress(FileNotFoundError):
-            obstore.delete(self._store, _key(name))
+        keys = [copy.key for copy in copies_of(self._store, name) if copy.size is not None]
+        if keys:
+            with wrapped(f"blob {name}"):
+                obstore.delete(self._store, keys)
         self._cache.delete(name)
 
     def list(self) -> Iterator[StoredBlob]:
-        with wrapped("the list of blobs"):
-            for batch in obstore.list(self._store, "blobs"):
-                for item in batch:
-                    yield StoredBlob(
-                        name=item["path"].rpartition("/")[2],
-                        size=item["size"],
-                        modified_ms=int(item["last_modified"].timestamp() * 1000),
-                    )
+        for name, copies in all_copies(self._store).items():
+            present = [copy for copy in copies if copy.size is not None]
+            if present:
+                newest = max(present, key=lambda copy: copy.modified_ms)
+                yield StoredBlob(name=name, size=newest.size or 0, modified_ms=newest.modified_ms)
+
+    def look(self) -> Mapping[str, Sequence[Copy]]:
+        """Everything that is stored, by blob. A collector looks first and asks then what is referred to."""
+        return all_copies(self._store)
+
+    def collect(
+        self,
+        seen: Mapping[str, Sequence[Copy]],
+        referenced: Container[str],
+        *,
+        now: int,
+        grace_ms: int,
+        dry_run: bool = False,
+    ) -> tuple[StoredBlob, ...]:
+        """Condemn what nothing refers to, and remove what was condemned a grace time ago, given by `now` in
+        milliseconds. Returns the copies that went, or would.
+
+        `seen` comes from `look`, and what is `referenced` was read after that. Others may put at any time.
+        """
+        decided = [
+            item
+            for name, copies in seen.items()
+            for item in decide(copies, referenced=name in referenced, now=now, grace_ms=grace_ms)
+        ]
+        if not dry_run:
+            for _ in self._threads.map(lambda item: carry_out(self._store, *item), decided):
+                pass
+        return tuple(
+            StoredBlob(name=copy.blob, size=copy.size or 0, modified_ms=copy.modified_ms)
+            for copy, fate in decided
+            if fate is Fate.REMOVE
+        )
 
     def free_bytes(self) -> int:
         return self._cache.free_bytes()
@@ -171,7 +225,3 @@ class _S3Writer:
         if durable:
             self._blobs.sync()
         return blob
-
-
-def _key(name: str) -> str:
-    return f"blobs/{name[:2]}/{name}"
