@@ -72,7 +72,8 @@ class Member:
             self.process.send_signal(number)
 
     def log(self) -> str:
-        return (self.data.parent / f"{self.name}.log").read_text(errors="replace")
+        file = self.data.parent / f"{self.name}.log"
+        return file.read_text(errors="replace") if file.exists() else ""
 
 
 @dataclass
@@ -134,14 +135,16 @@ class Cluster:
         assert key is not None
         return key
 
-    def client(self, control: Member, key: Key) -> Any:
+    def client(self, control: Member, key: Key, **options: Any) -> Any:
         return boto3.client(
             "amplify",
             endpoint_url=self.url(control),
             aws_access_key_id=key.access_key_id,
             aws_secret_access_key=key.secret,
             region_name="us-east-1",
-            config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30),
+            config=Config(
+                **{"retries": {"total_max_attempts": 1}, **options}, connect_timeout=5, read_timeout=30
+            ),
         )
 
     def page(self, edge: Member, app_id: str, label: str) -> tuple[int, bytes]:

@@ -1,0 +1,104 @@
+"""Many machines, each process restarted while jobs are started and pages fetched: nothing is lost, and
+whoever asks the other one of two is answered."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from sqlalchemy import select
+
+from preamp.store.tables import attempts, branches, jobs
+from tests.support.cluster import Cluster, Member, running_cluster
+from tests.support.load import load, start_job
+from tests.support.preamp import TERMINAL, until
+from tests.support.repositories import STATIC_SPEC, new_repository
+
+pytestmark = [
+    pytest.mark.needs("git", "bwrap", "postgres", "initdb", "setpriv"),
+    pytest.mark.timeout(300),
+]
+
+BRANCHES = 4
+SPEC = STATIC_SPEC.replace("cp index.html dist/", "sleep 0.2 && echo $AWS_JOB_ID > dist/index.html")
+
+
+def test_restarting_one_process_after_the_other_loses_nothing(tmp_path: Path) -> None:
+    with running_cluster(tmp_path, controls=2, workers=2, edges=2, namespaces=False) as cluster:
+        key = cluster.administrator()
+        controls = [
+            cluster.client(control, key, retries={"total_max_attempts": 3, "mode": "standard"})
+            for control in cluster.of_role("control")
+        ]
+        repository = new_repository(tmp_path / "git", {"amplify.yml": SPEC})
+        app_id = controls[0].create_app(name="rolling", repository=repository.url)["app"]["appId"]
+        names = [f"b{number}" for number in range(BRANCHES)]
+        for name in names:
+            repository.commit({"name": name}, branch=name)
+            controls[0].create_branch(appId=app_id, branchName=name)
+            start_job(controls[1], app_id, name)
+        until(lambda: states(cluster) == {"SUCCEED": BRANCHES}, "the first jobs")
+        until(lambda: converged(cluster, app_id), "the first pages")
+
+        requests: list[tuple[str, Callable[[], bool]]] = [
+            *(("job", partial(start_somewhere, controls, app_id, name)) for name in names),
+            *(("page", partial(get_somewhere, cluster, app_id, name)) for name in names[:2]),
+        ]
+        with load(requests) as under_load:
+            for member in cluster.members:
+                restart(member)
+                under_load.wait_for_more()
+
+        until(lambda: set(states(cluster)) <= TERMINAL, "the jobs to end")
+        until(lambda: converged(cluster, app_id), "the edges to serve the newest releases")
+        with cluster.database() as database, database.read() as conn:
+            outcomes = Counter(conn.scalars(select(attempts.c.outcome)))
+        print(f"{dict(under_load.done)}; states {dict(states(cluster))}; attempts {dict(outcomes)}")
+        assert states(cluster) == {"SUCCEED": under_load.done["job"] + BRANCHES}
+        assert set(outcomes) <= {"FINISHED", "HANDED_BACK"}
+
+
+def restart(member: Member) -> None:
+    assert member.log().count(" is ready") == member.starts
+    before = member.starts
+    member.signal(signal.SIGTERM)
+    until(lambda: member.log().count(" is ready") > before, f"{member.name} to be started again")
+
+
+def start_somewhere(controls: list[Any], app_id: str, name: str) -> bool:
+    """As a load balancer does: one that listens no more is left out."""
+    try:
+        return start_job(controls[0], app_id, name)
+    except EndpointConnectionError:
+        return start_job(controls[1], app_id, name)
+
+
+def get_somewhere(cluster: Cluster, app_id: str, name: str) -> bool:
+    first, second = cluster.of_role("edge")
+    try:
+        status, page = cluster.page(first, app_id, name)
+    except ConnectionRefusedError:
+        status, page = cluster.page(second, app_id, name)
+    assert status == 200, page
+    return True
+
+
+def states(cluster: Cluster) -> Counter[str]:
+    with cluster.database() as database, database.read() as conn:
+        return Counter(conn.scalars(select(jobs.c.state)))
+
+
+def converged(cluster: Cluster, app_id: str) -> bool:
+    with cluster.database() as database, database.read() as conn:
+        active = [tuple(row) for row in conn.execute(select(branches.c.name, branches.c.active_job))]
+    return all(
+        cluster.page(edge, app_id, name) == (200, f"{job:010d}\n".encode())
+        for edge in cluster.of_role("edge")
+        for name, job in active
+    )
