@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import sqlite3
 import tempfile
@@ -16,7 +17,7 @@ import uvloop
 from sqlalchemy import event
 
 from preamp.edge.server import EdgeConfig, listen, serve
-from preamp.model.apps import App, AppConfig, CustomRule
+from preamp.model.apps import App, AppConfig, CustomRule, Platform
 from preamp.model.branches import BranchConfig
 from preamp.model.caller import Scope
 from preamp.model.domains import DomainConfig
@@ -24,6 +25,7 @@ from preamp.model.hosting import AppHosting, BranchHosting
 from preamp.model.ids import new_app_id, new_release_id
 from preamp.model.releases import Release
 from preamp.model.times import now_ms
+from preamp.release.bundle import find_bundle
 from preamp.release.publish import Limits, Published, publish
 from preamp.store import apps, branches, changes, domains, hosting_options, releases
 from preamp.store.blobs import LocalBlobs
@@ -124,15 +126,35 @@ class World:
         return branch.branch_id
 
     def published(
-        self, files: Mapping[str, bytes], headers: str | None = None, app_root: str | None = None
+        self,
+        files: Mapping[str, bytes],
+        headers: str | None = None,
+        app_root: str | None = None,
+        *,
+        deploy_manifest: Mapping[str, object] | None = None,
     ) -> Published:
+        """With a manifest: as a bundle whose static/ are the files."""
+        if deploy_manifest is not None:
+            files = {f"static/{path}": data for path, data in files.items()}
+            files["deploy-manifest.json"] = json.dumps(deploy_manifest).encode()
+            files["compute/default/index.js"] = b""
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
+            folder = Path(name)
             for path, data in files.items():
-                file = Path(name, path)
+                file = folder / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(data)
+            bundle = None
+            if deploy_manifest is not None:
+                (folder / "static").mkdir(exist_ok=True)
+                bundle = find_bundle(folder, platform=Platform.WEB_COMPUTE, warn=lambda _: None)
             return publish(
-                Path(name), blobs=self.blobs, limits=LIMITS, custom_headers=headers, app_root=app_root
+                folder,
+                blobs=self.blobs,
+                limits=LIMITS,
+                bundle=bundle,
+                custom_headers=headers,
+                app_root=app_root,
             )
 
     def release(

@@ -19,6 +19,9 @@
       old.js: 1
     earlier-headers:                     YAML of the last of these
     domain: www.{app}.example            a verified custom host; again for more
+    routes:                              the files are static/ of a bundle with these routes and a server,
+      /*.* -> Static (max-age=2), Compute    which is the one in tests.support.upstream; after the comma
+      /* -> Compute                      the fallback
     app-root: packages/web               of a monorepo's custom headers
     host: main.{app}.localhost           when it is another
     request:
@@ -52,9 +55,11 @@ import brotli
 from preamp.edge.conditional import etag
 from preamp.model.apps import CustomRule
 from preamp.model.releases import Body, Encoding, Manifest
+from tests.support.compute import target
 from tests.support.edge import Reply
 
 _RULE = re.compile(r"(\S+) -> (\S+)(?: (\S+?))?(?: (<\w+>))?")
+_ROUTE = re.compile(r"(\S+) -> (\w+)(?: \((.*?)\))?(?:, (\w+)(?: \((.*?)\))?)?")
 _FIELD = re.compile(r"\{(app|etag|size|file|upstream|upstream-host)(?::([^:}]+))?(?::(\w+))?\}")
 _LISTS = {"allow", "deny", "branch-allow", "branch-deny"}
 _TEXTS = {"auth", "host", "branch-auth", "maintenance", "app-root"}
@@ -87,6 +92,7 @@ class Case:
     earlier: list[tuple[dict[str, bytes], str | None]] = field(default_factory=list)
     domains: list[str] = field(default_factory=list)
     app_root: str | None = None
+    routes: list[dict[str, object]] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
 
 
@@ -111,6 +117,8 @@ def read_case(path: Path) -> Case:
             case.earlier.append((dict(_file(line) for line in block), None))
         elif name == "earlier-headers":
             case.earlier[-1] = (case.earlier[-1][0], "\n".join(block) + "\n")
+        elif name == "routes":
+            case.routes = [_route(line) for line in block]
         elif name == "domain":
             case.domains.append(value)
         elif name == "request":
@@ -150,6 +158,14 @@ def _rule(line: str) -> CustomRule:
     assert match, f"not a rule: {line!r}"
     source, target, status, condition = match.groups()
     return CustomRule(source=source, target=target, status=status, condition=condition)
+
+
+def _route(line: str) -> dict[str, object]:
+    match = _ROUTE.fullmatch(line)
+    assert match, f"not a route: {line!r}"
+    path, kind, control, other, other_control = match.groups()
+    route: dict[str, object] = {"path": path, "target": target(kind, control)}
+    return route | ({"fallback": target(other, other_control)} if other else {})
 
 
 @dataclass

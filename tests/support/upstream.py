@@ -2,6 +2,7 @@
 
 /echo...          the request as it came, as JSON
 /status/N         status N, body `status N`
+/page             a page of HTML
 /redirect         302 to /elsewhere
 /length/N         N bytes with a length
 /chunked/N        N bytes in chunks, without a length
@@ -77,6 +78,8 @@ class Upstream:
             answer("200 OK", json.dumps(told).encode(), "Content-Type: application/json", "Server: upstream")
         elif path == "status":
             answer(f"{argument} Whatever", f"status {argument}".encode(), "Content-Type: text/plain")
+        elif path == "page":
+            answer("200 OK", b"<h1>page</h1>", "Content-Type: text/html; charset=utf-8")
         elif path == "redirect":
             answer("302 Found", b"", "Location: /elsewhere")
         elif path == "length":

@@ -114,21 +114,22 @@ async def serve(
     trust = Trust(_networks(config.trusted_proxies))
     countries = Countries(config.country_database) if config.country_database else None
     database, blobs = config.database, config.blobs
+    pool = Pool(AddressPolicy(_networks(config.proxy_networks)))
+    # Without the networks that rules may reach: what an image is made from is the visitor's choice.
+    inner = Pool(AddressPolicy())
+    servers = Servers(config.compute, inner, answer_seconds=config.compute_seconds)
     memo = Memo(config.memory_bytes)
     reader = SiteReader(database, blobs, skew_releases=config.skew_releases)
     table = SiteTable(
         reader,
         on_change=memo.drop,
+        on_switch=servers.switched,
         bell=config.changes,
         poll_seconds=config.poll_seconds,
         last_used=memo.last_used,
         idle_seconds=config.idle_app_seconds,
     )
     access_log = AccessLog(config.access_logs) if config.access_logs else None
-    pool = Pool(AddressPolicy(_networks(config.proxy_networks)))
-    # Without the networks that rules may reach: what an image is made from is the visitor's choice.
-    inner = Pool(AddressPolicy())
-    servers = Servers(config.compute, inner, answer_seconds=config.compute_seconds)
     images = Images(
         config.images,
         inner,

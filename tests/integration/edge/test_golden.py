@@ -12,6 +12,7 @@ import pytest
 
 from preamp.model.hosting import AccessList
 from preamp.model.ids import new_app_id
+from tests.support.compute import FakeCompute, manifest
 from tests.support.edge import Client, World, running_edge
 from tests.support.golden import Case, Filler, differences, read_case, request_bytes
 from tests.support.upstream import running_upstream
@@ -30,9 +31,17 @@ def upstream():
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory):
     world = World(tmp_path_factory.mktemp("golden"))
-    with running_edge(
-        world, country_header="X-Country", trusted_proxies=("127.0.0.1",), proxy_networks=("127.0.0.0/8",)
-    ) as running:
+    server = world.folder / "server.sock"
+    with (
+        running_upstream(path=str(server)),
+        running_edge(
+            world,
+            country_header="X-Country",
+            trusted_proxies=("127.0.0.1",),
+            proxy_networks=("127.0.0.0/8",),
+            compute=FakeCompute(server),
+        ) as running,
+    ):
         yield running
 
 
@@ -52,8 +61,9 @@ def prepare(world: World, case: Case, upstream: str) -> Filler:
         world.domain(fill.app_id, branch_id, fill(host))
     for job, (files, headers) in enumerate(case.earlier, 1):
         world.release(fill.app_id, branch_id, job, files, headers)
-    if case.files:
-        done = world.published(case.files, case.headers, case.app_root)
+    if case.files or case.routes:
+        deploy_manifest = manifest(*case.routes) if case.routes else None
+        done = world.published(case.files, case.headers, case.app_root, deploy_manifest=deploy_manifest)
         world.release(fill.app_id, branch_id, len(case.earlier) + 1, done)
         fill.manifest = done.manifest
     return fill
@@ -88,5 +98,5 @@ def test_there_are_cases_for_each_area():
     assert sum(areas.values()) >= 250
     assert set(areas) >= {
         *("access", "caching", "clean-urls", "domains", "headers", "hosts", "maintenance", "misses"),
-        *("paths", "proxy", "rules", "skew", "transfer"),
+        *("paths", "proxy", "routes", "rules", "skew", "transfer"),
     }
