@@ -84,7 +84,7 @@ def start_deployment(
         if job.state is not JobState.CREATED:
             raise BadRequest(f"The deployment {job.number} was already started; its status is {job.status}.")
         started = None
-        if now - job.created_ms > EXPIRES_MS:
+        if services.clock() - job.created_ms > EXPIRES_MS:
             expire_deployment(tx, job, now=now)
         else:
             files = uploads.list_uploads(tx.conn, branch.branch_id, job.number)

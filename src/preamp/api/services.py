@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from preamp.api.job_summaries import FinishedJobs
+from preamp.engine.clock import SteadyClock
 from preamp.engine.interface import Engine
 from preamp.model.caller import Scope
 from preamp.model.errors import DependentServiceFailure
@@ -61,6 +62,8 @@ class Services:
     links: Links
     tokens: Tokens
     finished_jobs: FinishedJobs = field(default_factory=FinishedJobs)
+    clock: SteadyClock = field(default_factory=SteadyClock)
+    """For deciding that something is too old."""
     site_domain: str
     """What follows `{branch}.{appId}.`; with the port when it is not the usual one."""
 
