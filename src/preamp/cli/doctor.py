@@ -74,6 +74,12 @@ TOOLS = (
         purpose="packs and unpacks build caches on all cores",
     ),
     Tool(
+        program="pasta",
+        need=Need.ADVISED,
+        package="passt",
+        purpose="lets servers of releases reach the internet but not this machine",
+    ),
+    Tool(
         program="ssh",
         need=Need.OPTIONAL,
         package="openssh-client",
@@ -120,7 +126,7 @@ def doctor(data: Path | None, as_json: bool) -> None:
 
     Exit status 2 when something that Preamp cannot do without is missing.
     """
-    findings = [_python(), _data_folder(data), *(look(tool) for tool in TOOLS), _sandbox()]
+    findings = [_python(), _data_folder(data), *(look(tool) for tool in TOOLS), _sandbox(), _network(data)]
     if as_json:
         print_json(
             [
@@ -210,6 +216,31 @@ def _sandbox() -> Finding:
         need=Need.ADVISED,
         detail=f"{report.tier.value}: {report.summary} (limits: {report.limits}){better}",
         purpose=purpose,
+    )
+
+
+def _network(data: Path | None) -> Finding:
+    import asyncio
+
+    from preamp.build.errors import SandboxUnavailable
+    from preamp.build.sandbox import probe
+    from preamp.compute.host import FIRST_SLOT
+    from preamp.compute.network import probe_network
+
+    purpose = "what servers of releases reach (the setting compute_network)"
+    try:
+        wanted = load_settings(data=data).compute_network
+        report = asyncio.run(probe_network(probe(), wanted, FIRST_SLOT))
+    except SandboxUnavailable:
+        return Finding(
+            name="servers",
+            ok=False,
+            need=Need.ADVISED,
+            detail="there is no sandbox for them",
+            purpose=purpose,
+        )
+    return Finding(
+        name="servers", ok=report.problem is None, need=Need.ADVISED, detail=report.text, purpose=purpose
     )
 
 

@@ -1,4 +1,4 @@
-"""`preamp logs`: what a job printed, and `preamp logs access`: who visited a site."""
+"""`preamp logs`: what a job printed, who visited a site, and what its server says."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _JobByDefault(click.Group):
 
 @click.group(cls=_JobByDefault, no_args_is_help=True)
 def logs() -> None:
-    """Print what a job printed, or who visited a site.
+    """Print what a job printed, who visited a site, or what its server says.
 
     `preamp logs APP BRANCH` is short for `preamp logs job APP BRANCH`.
     """
@@ -54,6 +54,45 @@ def access(app: str, domain: str | None, following: bool, hours: int, data: Path
     out.flush()
     if following:
         follow(folder, app_id, name, places, out)
+
+
+@logs.command("compute")
+@click.argument("app")
+@click.argument("branch")
+@click.option("--job", metavar="JOB", help="Of the release of this job, not of the one that is served.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on until Ctrl-C.")
+@data_flag
+def compute_logs(app: str, branch: str, job: str | None, following: bool, data: Path | None) -> None:
+    """Print what the server of BRANCH of APP, a name or an id, has printed on this machine.
+
+    Lines that begin with # tell of its starts and ends.
+    """
+    from preamp.cli.compute_log import Reader
+    from preamp.compute.logs import log_file
+    from preamp.store.branches import get_branch
+    from preamp.store.folder import DataFolder
+
+    if job is not None and not job.isdigit():
+        raise CommandError(f"{job!r} is not the number of a job")
+    with opened(data) as it:
+        app_id = app_id_of(it, app)
+        with it.database.read() as conn:
+            found = get_branch(conn, app_id, branch)
+        folder = DataFolder(it.settings.data).compute / "logs"
+    if found is None:
+        raise CommandError(f"the app {app_id} has no branch {branch!r}")
+    number = found.active_job if job is None else int(job)
+    if number is None:
+        raise CommandError(f"the branch {branch} of {app} serves nothing yet")
+    reader = Reader(log_file(folder, found.branch_id, number))
+    out = sys.stdout.buffer
+    if not reader.read_all(out) and not following:
+        raise CommandError(
+            f"the release of job {number} has no server, or it never ran on this machine (or not for a month)"
+        )
+    out.flush()
+    if following:
+        reader.follow(out)
 
 
 @logs.command("job")

@@ -17,6 +17,7 @@ from preamp.cli.backup import backup, restore
 from preamp.cli.build import build
 from preamp.cli.cache import cache
 from preamp.cli.completion import completion
+from preamp.cli.compute import compute
 from preamp.cli.credentials import credentials
 from preamp.cli.deploy import deploy
 from preamp.cli.doctor import doctor
@@ -105,6 +106,7 @@ for command in (
     control,
     worker,
     edge,
+    compute,
     version,
     completion,
 ):

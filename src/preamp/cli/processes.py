@@ -13,7 +13,7 @@ from preamp.cli.options import load_settings, settings_flags
 @settings_flags("data", "database", "blobs", "control", "auth", "site_domain", "control_url", "log_level")
 def control(**flags: Any) -> None:
     """Run only the API and the presigned files."""
-    _run("control", flags)
+    run("control", flags)
 
 
 @click.command()
@@ -22,17 +22,18 @@ def control(**flags: Any) -> None:
 )
 def worker(**flags: Any) -> None:
     """Run only a worker: it builds and publishes what the API has accepted."""
-    _run("worker", flags)
+    run("worker", flags)
 
 
 @click.command()
 @settings_flags("data", "database", "blobs", "edge", "site_domain", "edge_processes", "log_level")
 def edge(**flags: Any) -> None:
     """Run only the sites; it goes on serving when everything else is down."""
-    _run("edge", flags)
+    run("edge", flags)
 
 
-def _run(role: str, flags: dict[str, Any]) -> None:
+def run(role: str, flags: dict[str, Any]) -> None:
+    """Does not return: ends the program with the process's status."""
     settings = load_settings(**flags)
     from preamp.server.alone import run_alone
     from preamp.server.roles import Role

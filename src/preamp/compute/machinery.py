@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from preamp.build.errors import SandboxUnavailable
 from preamp.build.sandbox import Sandbox, probe
@@ -25,8 +26,10 @@ from preamp.compute.places import Places, make_places
 from preamp.settings import Settings
 from preamp.store.counters import PROCESS, keep_written
 from preamp.store.folder import DataFolder
-from preamp.store.listen import HeardChanges
 from preamp.store.stores import Stores, load_master, open_stores
+
+if TYPE_CHECKING:
+    from preamp.store.listen import HeardChanges
 
 _log = logging.getLogger(__name__)
 MIB = 1024 * 1024
@@ -90,7 +93,7 @@ async def open_machinery(settings: Settings, teller: UseTeller) -> Machinery:
         find=Finder(reader, memory),
         teller=teller,
     )
-    heard = HeardChanges(settings.database) if settings.database is not None else None
+    heard = _listen(settings)
     follower = Follower(stores.database, reader, host, heard or stores.database.bell)
     gauge = _Gauge(host)
     background = [
@@ -101,6 +104,14 @@ async def open_machinery(settings: Settings, teller: UseTeller) -> Machinery:
         asyncio.create_task(_keep_logs_small(machine.places.logs)),
     ]
     return Machinery(host, stores, settings, heard, background)
+
+
+def _listen(settings: Settings) -> HeardChanges | None:
+    if settings.database is None:
+        return None
+    from preamp.store.listen import HeardChanges
+
+    return HeardChanges(settings.database)
 
 
 async def open_machine(settings: Settings, folder: DataFolder, *, slot: int) -> Machine:

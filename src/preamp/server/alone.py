@@ -1,4 +1,4 @@
-"""One role as a process of its own: `preamp control`, `preamp worker`, `preamp edge`."""
+"""One role as a process of its own: `preamp control`, `preamp worker`, `preamp edge`, `preamp compute`."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def run_alone(settings: Settings, role: Role) -> int:
     settings = settings.model_copy(update={"data": settings.data.absolute()})
     try:
         sock = _socket(settings, role)
-        if role is Role.EDGE and settings.database is not None:
-            # An edge only reads, and starts also while the database is away.
+        if role in {Role.EDGE, Role.COMPUTE} and settings.database is not None:
+            # They only read, and start also while the database is away.
             DataFolder(settings.data).make()
         else:
             prepare(DataFolder(settings.data), settings)
@@ -59,7 +59,7 @@ def _socket(settings: Settings, role: Role) -> socket.socket | None:
             return sock
         case Role.EDGE:
             return listen(settings.edge, setting="edge")
-        case Role.WORKER:
+        case Role.WORKER | Role.COMPUTE:
             return None
 
 

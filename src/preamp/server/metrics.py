@@ -31,6 +31,13 @@ HELP = {
     "preamp_attempts_total": ("counter", "Jobs that a worker began, repeated ones each time."),
     "preamp_step_seconds_sum": ("counter", "Time spent in steps of jobs."),
     "preamp_step_seconds_count": ("counter", "Steps of jobs that have ended."),
+    "preamp_compute_servers": ("gauge", "Servers of releases that run."),
+    "preamp_compute_memory_bytes": ("gauge", "What they hold together; shared memory is divided among them."),
+    "preamp_compute_starts_total": ("counter", "Servers that were started and listened."),
+    "preamp_compute_failed_starts_total": ("counter", "Servers that did not come to listen."),
+    "preamp_compute_crashes_total": ("counter", "Servers that ended by themselves."),
+    "preamp_compute_cold_start_seconds_sum": ("counter", "Time from the wish for a server to its listening."),
+    "preamp_compute_cold_start_seconds_count": ("counter", "Starts in that time."),
 }
 
 

@@ -14,6 +14,7 @@ class Role(StrEnum):
     CONTROL = "control"  # the API and presigned files
     WORKER = "worker"  # runs jobs
     EDGE = "edge"  # serves sites
+    COMPUTE = "compute"  # runs the servers of releases
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

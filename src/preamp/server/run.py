@@ -35,3 +35,7 @@ async def run_role(
 
             assert sock is not None
             await run_edge(settings, sock, edge_port=edge_port, ready=ready, stop=stop)
+        case Role.COMPUTE:
+            from preamp.compute.main import run_compute
+
+            await run_compute(settings, ready=ready, stop=stop)

@@ -1,4 +1,4 @@
-"""`preamp serve`: the parent of control, worker and edge.
+"""`preamp serve`: the parent of control, worker, edge and compute host.
 
 It binds the ports, prepares the data folder and watches the children; it serves nothing itself, so that
 there is little in it that can fail.
@@ -82,6 +82,7 @@ async def _run(
     slots: list[tuple[Role, socket.socket | None]] = [
         *((Role.CONTROL, sock) for sock in controls),
         (Role.WORKER, None),
+        (Role.COMPUTE, None),
         *((Role.EDGE, sock) for sock in edges),
     ]
     children = [
