@@ -6,7 +6,6 @@ Runs after every process of the build is dead, so that what was checked stays as
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from preamp.build.errors import BuildFailed
 from preamp.build.globs import Selection
 from preamp.build.spec import ArtifactRule, normal_root
+from preamp.build.trees import drop_stray_links, make_readable, take
 
 MAX_FILES = 500_000
 MAX_LINK_DEPTH = 8
@@ -37,7 +37,9 @@ class _Entry:
     source: Path
     link: bool
     """Whether a symlink was followed to it: then it is copied, else moved."""
-    size: int
+    kept: bool
+    """It is a symlink and stays one."""
+    facts: os.stat_result
 
 
 def collect(
@@ -48,12 +50,14 @@ def collect(
     output: Path,
     warn: Callable[[str], None],
     copy: bool = False,
+    keep_links: str | None = None,
 ) -> Collected:
     """Move (or copy) the selected files below `root`/baseDirectory to the new folder `output`.
 
     root: the folder that `baseDirectory` is relative to. workspace: nothing outside of it is ever
     touched. Links that stay below the base folder become copies; others are left out with a warning.
-    Raises BuildFailed when the folder or every file is missing.
+    keep_links: a folder below the base in which links stay links, because Node finds packages by where
+    their files really are. Raises BuildFailed when the folder or every file is missing.
     """
     base = find_base(rule, root=root, workspace=workspace)
     try:
@@ -63,9 +67,10 @@ def collect(
     output.mkdir()
     count = total = 0
     taken: set[str] = set()
+    links: list[str] = []
     made: set[Path] = {output}
     # copies first: a link may point at a file that is moved after it
-    for entry in sorted(_walk(base, warn), key=lambda entry: (not entry.link, entry.relative)):
+    for entry in sorted(_walk(base, warn, keep_links), key=lambda entry: (not entry.link, entry.relative)):
         if entry.relative not in selection:
             continue
         name = entry.relative.rpartition("/")[2] if rule.discard_paths else entry.relative
@@ -77,17 +82,21 @@ def collect(
         if target.parent not in made:
             target.parent.mkdir(parents=True, exist_ok=True)
             made.add(target.parent)
-        if entry.link or copy:
-            shutil.copyfile(entry.source, target, follow_symlinks=False)
-        else:
-            entry.source.rename(target)
+        if entry.kept:
+            target.symlink_to(entry.source.readlink())
+            links.append(name)
+            continue
+        take(entry.source, target, entry.facts, copy=copy or entry.link)
         count += 1
-        total += entry.size
+        total += entry.facts.st_size
+    drop_stray_links(links, output=output, warn=warn)
     if not count:
         raise BuildFailed(
             f"No artifacts: nothing below {_shown(rule)} matches `artifacts.files` ({', '.join(rule.files)})"
         )
-    return Collected(output=output, file_count=count, total_bytes=total, files=tuple(sorted(taken)))
+    return Collected(
+        output=output, file_count=count, total_bytes=total, files=tuple(sorted(taken.difference(links)))
+    )
 
 
 def find_base(rule: ArtifactRule, *, root: Path, workspace: Path) -> Path:
@@ -113,13 +122,13 @@ def _shown(rule: ArtifactRule) -> str:
     return (rule.base_directory or "").strip().strip("/") or "/"
 
 
-def _walk(base: Path, warn: Callable[[str], None]) -> Iterator[_Entry]:
+def _walk(base: Path, warn: Callable[[str], None], keep_links: str | None) -> Iterator[_Entry]:
     stack: list[tuple[Path, str, int]] = [(base, "", 0)]
     seen = 0
     while stack:
         folder, prefix, links = stack.pop()
         seen += 1
-        _readable(folder, 0o700)
+        make_readable(folder, folder.lstat(), 0o700)
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
         if seen > MAX_FILES:
@@ -130,7 +139,8 @@ def _walk(base: Path, warn: Callable[[str], None]) -> Iterator[_Entry]:
             relative = prefix + entry.name
             path = Path(entry.path)
             linked = links > 0
-            if entry.is_symlink():
+            kept = entry.is_symlink() and keep_links is not None and relative.startswith(f"{keep_links}/")
+            if entry.is_symlink() and not kept:
                 target = _followed(path, base, relative, warn)
                 if target is None or links >= MAX_LINK_DEPTH:
                     continue
@@ -143,20 +153,13 @@ def _walk(base: Path, warn: Callable[[str], None]) -> Iterator[_Entry]:
                 continue
             if stat.S_ISDIR(facts.st_mode):
                 stack.append((path, relative + "/", links + entry.is_symlink()))
-            elif stat.S_ISREG(facts.st_mode):
+            elif kept or stat.S_ISREG(facts.st_mode):
                 seen += 1
-                _readable(path, 0o600)
-                yield _Entry(
-                    relative=relative, source=path, link=linked or facts.st_nlink > 1, size=facts.st_size
-                )
+                if not kept:
+                    make_readable(path, facts, 0o600)
+                yield _Entry(relative=relative, source=path, link=linked, kept=kept, facts=facts)
             else:
                 warn(f"Artifact {relative} is left out: it is neither a file nor a folder")
-
-
-def _readable(path: Path, mode: int) -> None:
-    """Without root, we are the owner and may have to give ourselves the right first."""
-    if os.geteuid() != 0 and stat.S_IMODE(path.lstat().st_mode) & mode != mode:
-        path.chmod(stat.S_IMODE(path.lstat().st_mode) | mode)
 
 
 def _followed(link: Path, base: Path, relative: str, warn: Callable[[str], None]) -> Path | None:

@@ -1,6 +1,6 @@
 """A build spec for a repository that has none: by package.json, lock file and well-known files.
 
-Table: behaviour reference, section 5.3.
+Table: behaviour reference, section 5.3. Where the output may have a server depends on the app's platform.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from pathlib import Path
 
 from preamp.build.errors import SpecError
 from preamp.build.files import read_inside
+from preamp.model.apps import Platform
 
 MAX_PACKAGE_JSON = 4 * 1024 * 1024
+BUNDLE = ".amplify-hosting"
 # first match wins: meta-frameworks stand before the bundlers that they use themselves
 _FRAMEWORKS = (
     ("next", "Next.js", ".next"),
-    ("nuxt", "Nuxt", ".amplify-hosting"),
+    ("nuxt", "Nuxt", BUNDLE),
     ("astro", "Astro", "dist"),
     ("@sveltejs/kit", "SvelteKit", "build"),
     ("gatsby", "Gatsby", "public"),
@@ -28,6 +30,15 @@ _FRAMEWORKS = (
     ("@vue/cli-service", "Vue CLI", "dist"),
     ("vite", "Vite", "dist"),
 )
+_SERVERS = (
+    ("astro-aws-amplify", "Astro with astro-aws-amplify", BUNDLE),
+    ("amplify-adapter", "SvelteKit with amplify-adapter", "build"),
+    ("nitropack", "Nitro", BUNDLE),
+    ("nitro", "Nitro", BUNDLE),
+)
+"""What writes a bundle with a server, and where to; for these it is the platform that decides."""
+# as the adapter's documentation has it: Astro leaves the packages that its server needs where they are
+_AFTER = {"astro-aws-amplify": [f"mv node_modules {BUNDLE}/compute/default"]}
 _STATIC_ROOTS = ("", "public", "dist", "build", "_site")
 
 
@@ -39,10 +50,10 @@ class Detected:
     spec: str
 
 
-def detect(source: Path) -> Detected:
+def detect(source: Path, platform: Platform = Platform.WEB) -> Detected:
     """Raises SpecError when nothing is recognised, saying what would be."""
     package = _package(source)
-    if package is not None and (found := _node(source, package)):
+    if package is not None and (found := _node(source, package, platform)):
         return found
     if any((source / name).is_file() for name in ("hugo.toml", "hugo.yaml", "config.toml")) and (
         (source / "content").is_dir() or (source / "themes").is_dir()
@@ -82,16 +93,20 @@ def _table(package: Mapping[str, object], key: str) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _node(source: Path, package: Mapping[str, object]) -> Detected | None:
+def _node(source: Path, package: Mapping[str, object], platform: Platform) -> Detected | None:
     dependencies = {**_table(package, "dependencies"), **_table(package, "devDependencies")}
     scripts = _table(package, "scripts")
     install, run, cache = _manager(source, package, dependencies)
-    for name, title, output in _FRAMEWORKS:
+    known = (*(_SERVERS if platform is Platform.WEB_COMPUTE else ()), *_FRAMEWORKS)
+    for name, title, output in known:
         if name in dependencies:
             command = f"{run} build" if "build" in scripts else f"npx --yes {_builder(name)} build"
-            if name == "next" and "export" in str(scripts.get("build", "")):
-                output = "out"  # noqa: PLW2901 - the static form of the same framework
-            return Detected(name=title, spec=_spec(install, [command], output, cache))
+            if name == "next":
+                cache = [*cache, ".next/cache/**/*"]
+                if "export" in str(scripts.get("build", "")):
+                    output = "out"  # noqa: PLW2901 - the static form of the same framework
+            spec = _spec(install, [command, *_AFTER.get(name, [])], output, cache)
+            return Detected(name=title, spec=spec)
     if "@angular/core" in dependencies:
         project = str(package.get("name", "app"))
         return Detected(
@@ -109,6 +124,8 @@ def _builder(dependency: str) -> str:
         "@11ty/eleventy": "@11ty/eleventy",
         "@docusaurus/core": "docusaurus",
         "@sveltejs/kit": "vite",
+        "amplify-adapter": "vite",
+        "astro-aws-amplify": "astro",
     }.get(dependency, dependency)
 
 

@@ -11,6 +11,7 @@ from preamp.build.files import read_inside
 from preamp.build.frameworks import detect
 from preamp.build.spec import Application, BuildSpec, normal_root
 from preamp.build.spec_parse import parse_spec
+from preamp.model.apps import Platform
 
 SPEC_FILE = "amplify.yml"
 
@@ -28,9 +29,17 @@ class Found:
 
 
 def find_spec(
-    source: Path, *, branch_spec: str | None = None, app_spec: str | None = None, app_root: str | None = None
+    source: Path,
+    *,
+    branch_spec: str | None = None,
+    app_spec: str | None = None,
+    app_root: str | None = None,
+    platform: Platform = Platform.WEB,
 ) -> Found:
-    """app_root: the value of AMPLIFY_MONOREPO_APP_ROOT. Raises SpecError."""
+    """app_root: the value of AMPLIFY_MONOREPO_APP_ROOT. platform: of the app, for a generated spec.
+
+    Raises SpecError.
+    """
     text = read_inside(source, SPEC_FILE, yaml_nodes.MAX_BYTES)
     if text is not None:
         return _chosen(parse_spec(text), f"{SPEC_FILE} of the repository", app_root)
@@ -40,7 +49,7 @@ def find_spec(
     ):
         if saved and saved.strip():
             return _chosen(parse_spec(saved), origin, app_root)
-    return _generated(source, app_root)
+    return _generated(source, app_root, platform)
 
 
 def _chosen(spec: BuildSpec, origin: str, app_root: str | None) -> Found:
@@ -51,7 +60,7 @@ def _chosen(spec: BuildSpec, origin: str, app_root: str | None) -> Found:
     return Found(application=application, origin=origin, why=why, warnings=spec.warnings)
 
 
-def _generated(source: Path, app_root: str | None) -> Found:
+def _generated(source: Path, app_root: str | None, platform: Platform) -> Found:
     try:
         root = normal_root(app_root or "")
     except ValueError as error:
@@ -59,7 +68,7 @@ def _generated(source: Path, app_root: str | None) -> Found:
     folder = source / root
     if not folder.is_dir() or not folder.resolve().is_relative_to(source.resolve()):
         raise SpecError(f"AMPLIFY_MONOREPO_APP_ROOT names {app_root!r}, which is no folder of the repository")
-    detected = detect(folder)
+    detected = detect(folder, platform)
     application = parse_spec(detected.spec).applications[0]
     if root:
         application = Application(

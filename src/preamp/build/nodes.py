@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from preamp.build.errors import ToolchainError
 from preamp.build.logs import BuildLog
-from preamp.build.toolchain import Node, Toolchains, Wish, wants_node, wishes
+from preamp.build.toolchain import DEFAULT_MAJOR, Node, Toolchains, Wish, wants_node, wishes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +18,12 @@ class Nodes:
     first: Node | None = None
     """What the build starts with; `None`: it does not need Node, or its image brings it."""
     all: tuple[Node, ...] = ()
+
+    @property
+    def runtime(self) -> str:
+        """Of the Node that a build ends with, as deploy manifests name it: `nvm use` wins."""
+        major = self.all[-1].version.lstrip("v").partition(".")[0] if self.all else str(DEFAULT_MAJOR)
+        return f"nodejs{major}.x"
 
     @property
     def folders(self) -> tuple[Path, ...]:

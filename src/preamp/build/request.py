@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from preamp.model.apps import ComputeType
+from preamp.model.apps import ComputeType, Platform
 from preamp.model.jobs import Commit
 
 DEFAULT_TIMEOUT_S = 30 * 60.0
@@ -86,6 +86,8 @@ class BuildRequest:
     """Values that are masked in the log; the build sees them as JSON in the variable `secrets`."""
     secret_variables: frozenset[str] = frozenset()
     """Names of secrets that the build also sees as variables of their own."""
+    platform: Platform = Platform.WEB
+    """WEB_COMPUTE: the output may have a server."""
     compute_type: ComputeType = ComputeType.STANDARD_8GB
     timeout_s: float = DEFAULT_TIMEOUT_S
     """Of the whole build; the variable `_BUILD_TIMEOUT` (minutes) wins."""
@@ -143,7 +145,8 @@ class BuildResult:
 
     commit: Commit
     output: Path
-    """A folder that holds exactly the artifact files; regular files and folders only, no links."""
+    """A folder that holds exactly the artifact files: regular files and folders; links only below `compute/`
+    of a bundle with a server, where they lead to something in this folder."""
     file_count: int
     total_bytes: int
     custom_headers: str | None

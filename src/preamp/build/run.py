@@ -28,6 +28,7 @@ from preamp.build.live_updates import LiveUpdates, live_updates
 from preamp.build.logs import BuildLog
 from preamp.build.lookup import Found, find_spec
 from preamp.build.nodes import Nodes, provide_nodes
+from preamp.build.output import NEEDS_OF_SERVERS, collect_output
 from preamp.build.phases import PhaseRunner
 from preamp.build.request import (
     BuildEvent,
@@ -45,6 +46,7 @@ from preamp.build.source import check_out
 from preamp.build.spec import Application, ArtifactRule, Section, normal_root
 from preamp.build.toolchain import Toolchains
 from preamp.build.workspace import Workspace
+from preamp.model.apps import Platform
 from preamp.model.jobs import Commit
 
 MAX_HEADERS = 512 * 1024
@@ -192,7 +194,7 @@ class _Build:
         if kept.paths:
             await cache.save(kept, sandbox=self.sandbox, workspace=workspace, slot=request.slot, log=log)
         headers = self._headers(application)
-        collected = await self._collect(application, base, copy=tests is not None)
+        collected = await self._collect(application, base, nodes, copy=tests is not None)
         self._save_values(values)
         context = [f"Sandbox: {self.sandbox.report.tier}", f"Build spec: {found.origin}"]
         if self.image is not None:
@@ -271,6 +273,7 @@ class _Build:
             branch_spec=request.branch_spec,
             app_spec=request.app_spec,
             app_root=user_variables(request).get("AMPLIFY_MONOREPO_APP_ROOT"),
+            platform=request.platform,
         )
         self.log.info(f"# Build spec: {found.origin}")
         if found.application.app_root is not None:
@@ -349,7 +352,9 @@ class _Build:
             spec_variables=application.variables,
             clone_url=clone_url,
         )
-        ours = {"PREAMP_NPM_CI": "keep"} if keeps_modules else {}
+        ours = dict(NEEDS_OF_SERVERS) if self.request.platform is Platform.WEB_COMPUTE else {}
+        if keeps_modules:
+            ours["PREAMP_NPM_CI"] = "keep"
         return {**ours, **environment, **nodes.variables}
 
     @asynccontextmanager
@@ -405,20 +410,27 @@ class _Build:
             self.log.info("# No custom headers found.")
         return text
 
-    async def _collect(self, application: Application, base: str, *, copy: bool) -> artifacts.Collected:
+    async def _collect(
+        self, application: Application, base: str, nodes: Nodes, *, copy: bool
+    ) -> artifacts.Collected:
         rule = application.frontend.artifacts or ArtifactRule(base_directory=None)
         warnings: list[str] = []
+        notes: list[str] = []
         try:
             collected = await asyncio.to_thread(
-                artifacts.collect,
+                collect_output,
                 rule,
-                root=self.workspace.source / base,
-                workspace=self.workspace.files,
-                output=self.workspace.output,
+                base=base,
+                workspace=self.workspace,
+                platform=self.request.platform,
+                runtime=nodes.runtime,
+                say=notes.append,
                 warn=warnings.append,
                 copy=copy,
             )
         finally:
+            for note in notes:
+                self.log.info(note)
             for warning in warnings[:MAX_WARNINGS]:
                 self.log.warning(warning)
             if len(warnings) > MAX_WARNINGS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from preamp.cli.errors import CommandError
-from preamp.cli.options import FOLDER, data_flag, load_settings, settings_flags
+from preamp.cli.options import FOLDER, data_flag, load_settings, platform_flag, settings_flags
 
 if TYPE_CHECKING:
     from preamp.build.request import BuildRequest
@@ -26,6 +26,7 @@ LOCAL_SLOT = 2000
 @click.option("--env", "-e", "variables", metavar="K=V", multiple=True, help="Variable; repeatable.")
 @click.option("-o", "--output", type=FOLDER, metavar="DIR", help="Put the built files there.")
 @click.option("--committed", is_flag=True, help="Build the last commit, not the files as they are.")
+@platform_flag
 @data_flag
 @settings_flags("insecure_no_sandbox")
 def build(
@@ -34,6 +35,7 @@ def build(
     variables: tuple[str, ...],
     output: Path | None,
     committed: bool,
+    platform: str,
     data: Path | None,
     insecure_no_sandbox: bool | None,
 ) -> None:
@@ -51,6 +53,7 @@ def build(
     from preamp.build.request import BuildRequest, Folders, JobIdentity
     from preamp.cli.snapshot import snapshot
     from preamp.cli.source import Repository, decide
+    from preamp.model.apps import Platform
     from preamp.model.ids import branch_arn, padded
     from preamp.store.folder import DataFolder
 
@@ -90,6 +93,7 @@ def build(
             mirrors=paths.mirrors, caches=paths.cache, toolchains=paths.toolchains, images=paths.images
         ),
         branch_variables=_variables(variables),
+        platform=Platform(platform),
         timeout_s=settings.build_timeout_minutes * 60,
         slot=LOCAL_SLOT,
     )
@@ -109,7 +113,7 @@ async def _run(request: BuildRequest, output: Path, *, insecure_no_sandbox: bool
     async with open_workspace(request) as workspace:
         result = await run_build(request, workspace=workspace, sandbox=sandbox, log=_Output())
         click.echo(f"{result.file_count} files, {result.total_bytes:,} bytes", err=True)
-        shutil.copytree(result.output, output, dirs_exist_ok=True)
+        shutil.copytree(result.output, output, symlinks=True, dirs_exist_ok=True)
         click.echo(f"they are in {output}", err=True)
 
 

@@ -78,6 +78,12 @@ def settings_flags(*names: str) -> Callable[[F], F]:
 
 
 data_flag = settings_flags("data")
+platform_flag = click.option(
+    "--platform",
+    type=click.Choice(["WEB", "WEB_COMPUTE"]),
+    default="WEB",
+    help="As the app's: WEB_COMPUTE builds what needs a server.",
+)
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from preamp.cli.errors import Failure
+from preamp.cli.options import platform_flag
 
 
 @click.command()
@@ -14,7 +15,8 @@ from preamp.cli.errors import Failure
     "folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--app-root", metavar="PATH", help="As the variable AMPLIFY_MONOREPO_APP_ROOT says it.")
-def spec(folder: Path, app_root: str | None) -> None:
+@platform_flag
+def spec(folder: Path, app_root: str | None, platform: str) -> None:
     """Print the build spec of DIR, its own or a generated one.
 
     Where it comes from and what is wrong with it goes to standard error. Exit status 1 when it
@@ -24,9 +26,10 @@ def spec(folder: Path, app_root: str | None) -> None:
     from preamp.build.files import read_inside
     from preamp.build.lookup import SPEC_FILE, find_spec
     from preamp.build.yaml_nodes import MAX_BYTES
+    from preamp.model.apps import Platform
 
     try:
-        found = find_spec(folder, app_root=app_root)
+        found = find_spec(folder, app_root=app_root, platform=Platform(platform))
         text = found.generated or read_inside(folder, SPEC_FILE, MAX_BYTES) or ""
     except SpecError as error:
         raise Failure(str(error)) from error

@@ -109,6 +109,7 @@ def build_request(
         branch_variables=branch.config.environment_variables,
         secrets={name: secret.value for name, secret in target.secrets.items()},
         secret_variables=frozenset(name for name, secret in target.secrets.items() if secret.as_variable),
+        platform=app.config.platform,
         compute_type=app.config.compute_type,
         memory_bytes=settings.build_memory_bytes,
         disk_bytes=settings.build_disk_bytes,
