@@ -5,6 +5,7 @@ from __future__ import annotations
 from preamp.model.times import now_ms
 from preamp.settings import Settings
 from preamp.store import keys
+from preamp.store.backup import remove_backup_leftovers
 from preamp.store.folder import DataFolder
 from preamp.store.migrate import upgrade
 from preamp.store.stores import load_master, open_database
@@ -14,6 +15,7 @@ def prepare(folder: DataFolder, settings: Settings) -> None:
     """Raises NewerDataError, SealError, SettingsError, DependentServiceFailure. Doing it twice changes
     nothing."""
     folder.make()
+    remove_backup_leftovers(folder)
     master = load_master(settings)
     database = open_database(settings)
     try:

@@ -14,7 +14,6 @@ import os
 import shutil
 import sqlite3
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,9 +26,12 @@ from preamp.store.database import open_sqlite
 from preamp.store.folder import DataFolder
 from preamp.store.garbage import names_in_rows, stored_manifests
 from preamp.store.manifests import ManifestError, read_manifest
+from preamp.store.scratch import goes_along, remove_dead, scratch_folder
 
 FORMAT = "preamp-backup-1"
 """The first member, an empty file: tells a backup from any other archive."""
+BACKUP_PREFIX = "backup-"
+"""Of folders in `run/`, as long as a backup is being made."""
 _TRIES = 5
 
 
@@ -44,11 +46,13 @@ def make_backup(folder: DataFolder, target: Path) -> int:
     """
     if target.exists():
         raise BackupError(f"{target} is there already; name another file")
-    with tempfile.TemporaryDirectory(prefix="backup-", dir=folder.run) as name:
-        scratch = Path(name)
+    with scratch_folder(folder.run, BACKUP_PREFIX) as scratch:
         names = _snapshot(folder, scratch)
         partial = target.with_name(f"{target.name}.partial")
+        if partial.exists():
+            raise BackupError(f"{partial} is there already: another backup is writing it, or remove it")
         try:
+            goes_along(scratch, partial)
             partial.touch(mode=0o600, exist_ok=False)
             with partial.open("wb") as file:
                 packer = zstandard.ZstdCompressor(level=3, threads=-1)
@@ -65,6 +69,11 @@ def make_backup(folder: DataFolder, target: Path) -> int:
         finally:
             partial.unlink(missing_ok=True)
     return target.stat().st_size
+
+
+def remove_backup_leftovers(folder: DataFolder) -> int:
+    """Of backups that were killed; the next backup does it, too. How many there were."""
+    return remove_dead(folder.run, BACKUP_PREFIX)
 
 
 def _snapshot(folder: DataFolder, scratch: Path) -> list[str]:
@@ -163,16 +172,13 @@ def restore_backup(archive: Path, folder: DataFolder) -> None:
     if root.exists() and any(root.iterdir()):
         raise BackupError(f"the data folder {root} is not empty; name a new one with --data")
     root.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-    try:
+    with scratch_folder(root.parent, f".{root.name}-restoring-") as scratch:
         _unpack(archive, scratch)
         DataFolder(scratch).make()
         os.sync()
         if root.exists():
             root.rmdir()
         scratch.rename(root)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _unpack(archive: Path, scratch: Path) -> None:
