@@ -93,4 +93,17 @@ async def _large_files(target: Remote, source: Path, sha: str, log: BuildLog) ->
     for arguments in (("fetch", "origin", sha), ("checkout",)):
         done = await git("lfs", *arguments, folder=source)
         if done.code:
-            raise SourceError(f"Files of Git LFS could not be fetched. {explain(done.errors, target)}")
+            raise SourceError(_why_not_fetched(done.errors))
+
+
+def _why_not_fetched(errors: str) -> str:
+    """git-lfs says what matters first, unlike git. Addresses of storage carry signatures after a `?`."""
+    first = re.sub(r"\?\S+", "", errors.strip().partition("\n")[0]) or "it ended without a message"
+    text = errors.lower()
+    if "authentication required" in text or "authorization error" in text:
+        advice = "The server refuses the app's credentials for them: give the app a token that may read them"
+    elif "does not exist" in text:
+        advice = "Push them from where they are: `git lfs push --all origin`"
+    else:
+        advice = "Check that the machine that runs the build reaches the server"
+    return f"Files of Git LFS could not be fetched. {advice}. git-lfs says: {first}"

@@ -1,0 +1,73 @@
+"""A Git LFS server over HTTP in front of git's own: the batch API wants the repository's password, and the
+objects want the token that the batch API hands out."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.support.git_http import GitHandler, serve
+
+
+class Store:
+    """What the server has and what it was asked for."""
+
+    def __init__(self, objects: Path) -> None:
+        self.objects = objects
+        """A repository's `lfs/objects`."""
+        self.token = secrets.token_hex(16)
+        self.refused = False
+        """Whether the storage takes no token any more."""
+        self.batches = 0
+        self.downloads = 0
+
+    def path(self, oid: str) -> Path:
+        return self.objects / oid[:2] / oid[2:4] / oid
+
+
+@contextmanager
+def lfs_server(root: Path, store: Store, *, user: str, password: str) -> Iterator[str]:
+    """Serves the bare repositories below `root` and the large files of `store`; the URL of the server."""
+
+    class Objects(GitHandler):
+        """The storage, at another address, as hosts of repositories have it."""
+
+        def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
+            if store.refused or self.headers.get_all("Authorization") != [f"Bearer {store.token}"]:
+                self.answer(401, {}, b"no token, or more than one")
+                return
+            store.downloads += 1
+            self.answer(200, {}, store.path(urlsplit(self.path).path[1:]).read_bytes())
+
+    with serve(Objects) as storage:
+
+        class Batch(GitHandler):
+            def do_POST(self) -> None:  # noqa: N802 - the name is the base class's
+                if not self.path.endswith("/info/lfs/objects/batch"):
+                    super().do_POST()
+                    return
+                if not self.admitted():
+                    return
+                store.batches += 1
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                objects = [_offer(store, storage, item["oid"], item["size"]) for item in asked["objects"]]
+                body = json.dumps({"transfer": "basic", "objects": objects}).encode()
+                self.answer(200, {"Content-Type": "application/vnd.git-lfs+json"}, body)
+
+        with serve(type("Handler", (Batch,), {"root": root, "user": user, "password": password})) as url:
+            yield url
+
+
+def _offer(store: Store, storage: str, oid: str, size: int) -> dict[str, object]:
+    if not store.path(oid).exists():
+        return {"oid": oid, "size": size, "error": {"code": 404, "message": "Object does not exist"}}
+    header = {"Authorization": f"Bearer {store.token}"}
+    return {
+        "oid": oid,
+        "size": size,
+        "actions": {"download": {"href": f"{storage}/{oid}?signature=s3cret", "header": header}},
+    }
