@@ -30,8 +30,6 @@ from preamp.compute.messages import (
 from preamp.compute.server import ANSWER_SECONDS, Server
 
 _log = logging.getLogger(__name__)
-CONTROL_SOCKET = "compute.sock"
-"""In the run folder."""
 
 
 class Door:

@@ -8,7 +8,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from preamp.compute.door import CONTROL_SOCKET, Door
+from preamp.compute.door import Door
+from preamp.compute.messages import CONTROL_SOCKET
 from preamp.settings import Settings
 from preamp.store.folder import DataFolder, FolderError
 

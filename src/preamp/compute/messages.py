@@ -12,6 +12,8 @@ import struct
 
 import msgspec
 
+CONTROL_SOCKET = "compute.sock"
+"""In the run folder."""
 MOST_BYTES = 1024 * 1024
 """Of one message; anything longer is no message of ours."""
 _LENGTH = struct.Struct(">I")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from preamp.compute.client import ComputeClient
+from preamp.compute.messages import CONTROL_SOCKET
 from preamp.edge.server import EdgeConfig, serve
 from preamp.edge.table import POLL_SECONDS
 from preamp.settings import Settings
@@ -47,7 +48,7 @@ async def run_edge(
         access_logs=folder.access,
         proxy_networks=settings.proxy_private_networks,
         proxy_seconds=settings.proxy_timeout_seconds,
-        compute=ComputeClient(folder.run / "compute.sock"),
+        compute=ComputeClient(folder.run / CONTROL_SOCKET),
         compute_seconds=settings.compute_timeout_seconds or None,
         images=folder.optimised,
         image_bytes=settings.image_cache_bytes,
