@@ -20,6 +20,8 @@ class Store:
         self.objects = objects
         """A repository's `lfs/objects`."""
         self.token = secrets.token_hex(16)
+        self.elsewhere = True
+        """Whether the storage has an address of its own, or that of the repository."""
         self.refused = False
         """Whether the storage takes no token any more."""
         self.batches = 0
@@ -34,27 +36,34 @@ def lfs_server(root: Path, store: Store, *, user: str, password: str) -> Iterato
     """Serves the bare repositories below `root` and the large files of `store`; the URL of the server."""
 
     class Objects(GitHandler):
-        """The storage, at another address, as hosts of repositories have it."""
+        """The storage."""
 
         def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
             if store.refused or self.headers.get_all("Authorization") != [f"Bearer {store.token}"]:
                 self.answer(401, {}, b"no token, or more than one")
                 return
             store.downloads += 1
-            self.answer(200, {}, store.path(urlsplit(self.path).path[1:]).read_bytes())
+            self.answer(200, {}, store.path(urlsplit(self.path).path.rpartition("/")[2]).read_bytes())
 
     with serve(Objects) as storage:
 
-        class Batch(GitHandler):
+        class Batch(Objects):
+            def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
+                if self.path.startswith("/objects/"):
+                    super().do_GET()
+                else:
+                    GitHandler.do_GET(self)
+
             def do_POST(self) -> None:  # noqa: N802 - the name is the base class's
                 if not self.path.endswith("/info/lfs/objects/batch"):
-                    super().do_POST()
+                    GitHandler.do_GET(self)
                     return
                 if not self.admitted():
                     return
                 store.batches += 1
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                objects = [_offer(store, storage, item["oid"], item["size"]) for item in asked["objects"]]
+                place = storage if store.elsewhere else f"http://{self.headers['Host']}"
+                objects = [_offer(store, place, item["oid"], item["size"]) for item in asked["objects"]]
                 body = json.dumps({"transfer": "basic", "objects": objects}).encode()
                 self.answer(200, {"Content-Type": "application/vnd.git-lfs+json"}, body)
 
@@ -69,5 +78,5 @@ def _offer(store: Store, storage: str, oid: str, size: int) -> dict[str, object]
     return {
         "oid": oid,
         "size": size,
-        "actions": {"download": {"href": f"{storage}/{oid}?signature=s3cret", "header": header}},
+        "actions": {"download": {"href": f"{storage}/objects/{oid}?signature=s3cret", "header": header}},
     }

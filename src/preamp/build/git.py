@@ -19,6 +19,12 @@ _PASSED = (
     "https_proxy", "all_proxy", "no_proxy", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE",
     "SSL_CERT_DIR", "CURL_CA_BUNDLE",
 )  # fmt: skip
+_LOGIN_VARIABLES = ("PREAMP_GIT_USER", "PREAMP_GIT_PASSWORD")
+_HELPER_OF_LOGIN = (
+    '!f() { test "$1" != get || '
+    'printf "username=%s\\npassword=%s\\n" "$PREAMP_GIT_USER" "$PREAMP_GIT_PASSWORD"; }; f'
+)
+"""Command lines are visible to every user, environments are not."""
 _SCP = re.compile(r"^(?:[^@/:]+@)?[^/:]+:(?!/)")
 _HELPER = re.compile(r"^[\w+.-]+::")
 """`ext::command` and the like: git would run a helper program of that name."""
@@ -54,6 +60,8 @@ class Remote:
     """A path or file URL."""
     config: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Configuration that reaches git through its environment only."""
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    """User and password that `config` sends with each request."""
     ssh_command: str | None = None
     private: bool = False
     """Whether credentials were given."""
@@ -99,8 +107,9 @@ def _http(text: str, credentials: Credentials) -> Remote:
     if login is None or parts.scheme not in {"http", "https"}:
         return Remote(url=clean, local=False)
     header = base64.b64encode(login.encode()).decode()
-    origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
+    origin = _origin(clean)
     host = parts.hostname
+    user, _, password = login.partition(":")
     config = (
         (f"http.{origin}.extraHeader", f"Authorization: Basic {header}"),
         ("credential.helper", ""),
@@ -108,7 +117,20 @@ def _http(text: str, credentials: Credentials) -> Remote:
         (f"url.{origin}.insteadOf", f"git@{host}:"),
         (f"url.{origin}.insteadOf", f"ssh://git@{host}/"),
     )
-    return Remote(url=clean, local=False, config=config, private=True, secrets=(*secrets, header))
+    return Remote(
+        url=clean,
+        local=False,
+        config=config,
+        login=(user, password),
+        private=True,
+        secrets=(*secrets, header),
+    )
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port of an address without credentials."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/"
 
 
 def _token_user(host: str) -> str:
@@ -143,9 +165,10 @@ def _no_tokens(path: Path) -> str:
 class Git:
     """The git program with settings under which a repository cannot make it run anything."""
 
-    def __init__(self, target: Remote, *, trusted_config: bool) -> None:
+    def __init__(self, target: Remote, *, trusted_config: bool, when_asked: bool = False) -> None:
         """trusted_config: obey the machine's own git configuration (proxies, certificates, helpers); right
-        for fetching, wrong for checking out."""
+        for fetching, wrong for checking out. when_asked: send a login only to requests that want one; right
+        for git-lfs, whose storage wants another, and refuses both at once."""
         self._remote = target
         settings = {
             "protocol.ext.allow": "never",
@@ -159,15 +182,19 @@ class Git:
             "maintenance.auto": "false",
             "protocol.file.allow": "always" if target.local else "never",
         }
-        pairs = (*settings.items(), *target.config)
+        pairs = [*settings.items(), *target.config]
         self._env = {name: os.environ[name] for name in _PASSED if name in os.environ} | {
             "LC_ALL": "C",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "true",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_LFS_SKIP_SMUDGE": "1",
-            "GIT_CONFIG_COUNT": str(len(pairs)),
         }
+        if when_asked and target.login is not None:
+            pairs = [pair for pair in pairs if not pair[0].endswith(".extraHeader")]
+            pairs.append((f"credential.{_origin(target.url)}.helper", _HELPER_OF_LOGIN))
+            self._env |= dict(zip(_LOGIN_VARIABLES, target.login, strict=True))
+        self._env["GIT_CONFIG_COUNT"] = str(len(pairs))
         for number, (name, value) in enumerate(pairs):
             self._env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
         self._env["GIT_SSH_COMMAND"] = target.ssh_command or "ssh -o BatchMode=yes"

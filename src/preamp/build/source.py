@@ -80,7 +80,7 @@ async def _submodules(target: Remote, source: Path) -> None:
 
 async def _large_files(target: Remote, source: Path, sha: str, log: BuildLog) -> None:
     """Replace the pointers of Git LFS by the files, with the repository's own credentials."""
-    git = Git(target, trusted_config=True)
+    git = Git(target, trusted_config=True, when_asked=True)
     listed = await git("grep", "-l", "-e", r"filter=lfs\b", sha, "--", "*.gitattributes", folder=source)
     if listed.code:
         return

@@ -35,7 +35,11 @@ def url(store: Store, tmp_path: Path) -> Iterator[str]:
         yield f"{address}/site.git"
 
 
-def test_the_files_are_fetched_with_the_token_of_the_app(builder: Builder, url: str, store: Store) -> None:
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_the_files_are_fetched_with_the_token_of_the_app(
+    builder: Builder, url: str, store: Store, elsewhere: bool
+) -> None:
+    store.elsewhere = elsewhere
     builder.run(url, credentials=Credentials(token=TOKEN))
     assert builder.output["media/big.bin"] == LARGE
     assert (store.batches, store.downloads) == (1, 1)
