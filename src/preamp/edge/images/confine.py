@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import struct
+from pathlib import Path
 
 MEMORY_BYTES = 2 * 1024**3
 """Address space; half of it is what libraries and threads reserve without using it."""
@@ -25,7 +26,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def confine() -> tuple[str, ...]:
-    """What the machine does not offer, one short text each. Everything has to be imported already."""
+    """What the machine does not offer, one short text each.
+
+    Everything has to be imported already, but no thread started: most of this holds only for the thread that
+    asks for it and those that it starts.
+    """
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise RuntimeError("there are threads already, which would stay free")
     _must(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
     missing = []
     is_root = os.geteuid() == 0

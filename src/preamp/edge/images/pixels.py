@@ -10,6 +10,8 @@ from preamp.edge.images.operation import Box
 
 WIDE_BLUR = 8.0
 """Above this sigma a blur is made on a smaller image: what is lost there the blur removes anyway."""
+LEAST_WEIGHT = 0.02
+"""Of a pixel that counts for a blur; with the usual 0.2 a small sigma does nothing at all."""
 
 
 def on_colour(image: pyvips.Image, change: Callable[[pyvips.Image], pyvips.Image]) -> pyvips.Image:
@@ -44,10 +46,16 @@ def box_without_border(image: pyvips.Image, threshold: float) -> Box:
 
 def soften(image: pyvips.Image, sigma: float) -> pyvips.Image:
     """A Gaussian blur; its time hardly depends on the sigma."""
+    if image.hasalpha():  # transparent pixels have a colour too, which must not leak out
+        return _soften(image.premultiply(), sigma).unpremultiply().cast("uchar")
+    return _soften(image, sigma)
+
+
+def _soften(image: pyvips.Image, sigma: float) -> pyvips.Image:
     shrink = min(sigma / WIDE_BLUR, image.width / 2, image.height / 2)
     if shrink <= 1:
-        return image.gaussblur(sigma)
-    small = image.resize(1 / shrink, kernel="linear").gaussblur(sigma / shrink)
+        return image.gaussblur(sigma, min_ampl=LEAST_WEIGHT)
+    small = image.resize(1 / shrink, kernel="linear").gaussblur(sigma / shrink, min_ampl=LEAST_WEIGHT)
     return small.resize(image.width / small.width, vscale=image.height / small.height, kernel="linear")
 
 
@@ -55,7 +63,8 @@ def normalize(colour: pyvips.Image) -> pyvips.Image:
     """Stretch the lightness so that the darkest and the lightest hundredth are black and white."""
     lab = colour.colourspace("lab")
     lightness = lab[0]
-    low, high = lightness.percent(1), lightness.percent(99)
+    hundredths = (lightness * 100).cast("ushort")  # `percent` counts whole numbers
+    low, high = hundredths.percent(1) / 100, hundredths.percent(99) / 100
     if high - low < 1:
         return colour
     stretched = (lightness - low) * (100 / (high - low))

@@ -15,6 +15,8 @@ from preamp.edge.images.operation import Order
 
 START_SECONDS = 20.0
 IDLE_SECONDS = 60.0
+THREADS = 2
+"""That a program uses for one image."""
 MOST_WAITING = 64
 """Images that wait for a free program; each holds its source in memory."""
 MOST_IMAGES = 500
@@ -31,8 +33,8 @@ class Transformers:
         self._idle_seconds = idle_seconds
         self._slots = asyncio.Semaphore(count)
         self._waiting = 0
+        self._programs: set[_Program] = set()
         self._idle: list[_Program] = []
-        self._busy: set[_Program] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self.done = 0
         """Images that were asked for and answered, errors among them."""
@@ -40,7 +42,7 @@ class Transformers:
     @property
     def pids(self) -> list[int]:
         """Of the programs that run."""
-        return [program.process.pid for program in (*self._idle, *self._busy)]
+        return [program.process.pid for program in self._programs]
 
     async def run(self, order: Order, source: bytes) -> bytes:
         """The image. Raises ImageError."""
@@ -60,13 +62,15 @@ class Transformers:
         """Ends the programs, whatever they do."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for program in (*self._idle, *self._busy):
-            await program.kill()
         self._idle.clear()
+        for program in list(self._programs):
+            await self._end(program)
 
     async def _with_program(self, order: Order, source: bytes) -> bytes:
-        program = self._rested() or await _Program.start(self._seconds)
-        self._busy.add(program)
+        program = await self._rested()
+        if program is None:
+            program = await _Program.start(self._seconds)
+            self._programs.add(program)
         reusable = False
         try:
             async with asyncio.timeout(self._seconds):
@@ -78,22 +82,26 @@ class Transformers:
             log.warning("a program that changes images broke: %r", error)
             raise ImageError(500, "the image could not be made") from error
         finally:
-            self._busy.discard(program)
             if reusable:
                 self._rest(program)
             else:
-                await program.kill()
+                await self._end(program)
         self.done += 1
         if reply.status != 200:
             raise ImageError(reply.status, reply.error)
         return image
 
-    def _rested(self) -> _Program | None:
+    async def _rested(self) -> _Program | None:
         while self._idle:
             program = self._idle.pop()
             if program.lives:
                 return program
+            await self._end(program)
         return None
+
+    async def _end(self, program: _Program) -> None:
+        await program.kill()
+        self._programs.discard(program)
 
     def _rest(self, program: _Program) -> None:
         program.idle_since = asyncio.get_running_loop().time()
@@ -104,13 +112,13 @@ class Transformers:
     async def _sweep(self) -> None:
         """End programs that had nothing to do for a while, as long as there are any."""
         loop = asyncio.get_running_loop()
-        while self._idle or self._busy:
+        while self._programs:
             await asyncio.sleep(self._idle_seconds / 4)
             oldest = loop.time() - self._idle_seconds
             for program in [item for item in self._idle if item.idle_since < oldest]:
                 if program in self._idle:  # it may have been taken while another one was ended
                     self._idle.remove(program)
-                    await program.kill()
+                    await self._end(program)
 
 
 class _Program:
@@ -128,10 +136,11 @@ class _Program:
             sys.executable,
             "-m",
             "preamp.edge.images.transformer",
-            f"{seconds:g}",
+            f"{seconds * THREADS:g}",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={"VIPS_CONCURRENCY": "2"},
+            # Images that are decoded whole stay in memory: there are no files to write to.
+            env={"VIPS_CONCURRENCY": str(THREADS), "VIPS_DISC_THRESHOLD": "4g"},
         )
         program = cls(process)
         try:

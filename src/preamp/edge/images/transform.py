@@ -27,6 +27,7 @@ MOST_OUTPUT = 4_000_000
 """Bytes of an answer: Amplify's limit."""
 USUAL_QUALITY = {ImageFormat.JPEG: 75, ImageFormat.WEBP: 75, ImageFormat.AVIF: 50}
 BLACK = [0, 0, 0]
+_PLAIN = frozenset({"srgb", "b-w", "rgb", "rgb16", "grey16"})
 _LOADERS = ("Jpeg", "Png", "Webp", "Heif")
 
 
@@ -68,9 +69,9 @@ def _convert(source: bytes, header: pyvips.Image, wanted: Operation) -> pyvips.I
         if header.get_typeof("orientation") and header.get("orientation") >= 5:
             width, height = height, width
         # Straight from the bytes: a JPEG is then decoded at an eighth, a quarter or half of its size.
-        image = _resize(
-            width, height, wanted, partial(pyvips.Image.thumbnail_buffer, source, fail_on="truncated")
-        )
+        # As an option of the decoder: the argument `fail_on` is not passed on to it.
+        load = partial(pyvips.Image.thumbnail_buffer, source, option_string="fail_on=truncated")
+        image = _resize(width, height, wanted, load)
     else:
         image = _before_resize(source, wanted)
         image = _resize(image.width, image.height, wanted, image.thumbnail_image)
@@ -83,7 +84,12 @@ def _convert(source: bytes, header: pyvips.Image, wanted: Operation) -> pyvips.I
 
 def _before_resize(source: bytes, wanted: Operation) -> pyvips.Image:
     image = pyvips.Image.new_from_buffer(source, "", access="random", fail_on="truncated").autorot()
-    image = _as_colour(image)
+    if image.get_typeof("icc-profile-data") or image.interpretation not in _PLAIN:
+        # To its own size: colours are managed exactly as without these parameters.
+        image = image.thumbnail_image(image.width, height=image.height, size="force", output_profile="srgb")
+        image = image.copy()
+        image.remove("icc-profile-data")
+    image = _as_colour(image).copy_memory()
     if wanted.trim is not None:
         image = _cut(image, box_without_border(image, wanted.trim))
     if wanted.extract is not None:
