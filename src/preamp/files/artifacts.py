@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import os
-import zipfile
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator
 
 from preamp.aws.presign import FileClaim
 from preamp.files.http import FileError, Scope, Send, body, start
 from preamp.files.links import read_artifacts
+from preamp.files.zips import Member, archive_members, blob_members, text_member, zip_chunks
+from preamp.model.deploy_manifest import FILE_NAME, STATIC_FOLDER
 from preamp.model.releases import Manifest, Release
 from preamp.store import artifacts, jobs, releases
 from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
 from preamp.store.manifests import read_manifest
-
-_CHUNK = 1 << 20
 
 
 async def send_artifacts(
@@ -36,8 +32,7 @@ async def send_artifacts(
     if found is None:
         raise FileError(404, "The artifacts of this job were deleted")
     release, manifest = found
-    files = {path: file.body.blob for path, file in manifest.files.items()}
-    await _send_zip("artifacts.zip", files, blobs, release.created_ms, scope, send)
+    await _send_zip("artifacts.zip", _members(manifest, blobs), release.created_ms, scope, send)
 
 
 async def send_test_artifacts(
@@ -55,12 +50,22 @@ async def send_test_artifacts(
     created_ms, files = await asyncio.to_thread(look_up)
     if not files:
         raise FileError(404, "The test artifacts of this job were deleted")
-    await _send_zip("test-artifacts.zip", files, blobs, created_ms, scope, send)
+    await _send_zip("test-artifacts.zip", blob_members(files, blobs), created_ms, scope, send)
 
 
-async def _send_zip(
-    name: str, files: Mapping[str, str], blobs: BlobStore, time_ms: int, scope: Scope, send: Send
-) -> None:
+def _members(manifest: Manifest, blobs: BlobStore) -> Iterator[Member]:
+    """The output as it was: with a server it is in its archive, with routes alone the files are put back."""
+    if manifest.compute is not None:
+        yield from archive_members(manifest.compute.archive.blob, blobs)
+        return
+    text = manifest.deploy_manifest
+    folder = f"{STATIC_FOLDER}/" if text is not None else ""
+    yield from blob_members({folder + path: file.body.blob for path, file in manifest.files.items()}, blobs)
+    if text is not None:
+        yield text_member(FILE_NAME, text)
+
+
+async def _send_zip(name: str, members: Iterator[Member], time_ms: int, scope: Scope, send: Send) -> None:
     await start(
         send,
         200,
@@ -71,45 +76,7 @@ async def _send_zip(
         },
     )
     if scope["method"] != "HEAD":
-        chunks = zip_chunks(files, blobs, time_ms=time_ms)
+        chunks = zip_chunks(members, time_ms=time_ms)
         while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
             await body(send, chunk, more=True)
     await body(send, b"")
-
-
-def zip_chunks(files: Mapping[str, str], blobs: BlobStore, *, time_ms: int) -> Iterator[bytes]:
-    """A zip of path -> blob, in pieces of about a megabyte. Equal files of one time give equal bytes."""
-    out = _Outbox()
-    moment = datetime.fromtimestamp(time_ms / 1000, tz=UTC).timetuple()[:6]
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
-        for path, blob in sorted(files.items()):
-            info = zipfile.ZipInfo(path, date_time=moment)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            with blobs.open(blob) as source:
-                info.file_size = os.fstat(source.fileno()).st_size
-                with zipped.open(info, "w") as target:
-                    while data := source.read(_CHUNK):
-                        target.write(data)
-                        if len(out.pending) >= _CHUNK:
-                            yield out.take()
-    yield out.take()
-
-
-class _Outbox(io.RawIOBase):
-    """Where the zip writer writes: it cannot seek, so the zip is made in one pass."""
-
-    def __init__(self) -> None:
-        self.pending = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
-        self.pending += data
-        return len(data)
-
-    def take(self) -> bytes:
-        data = bytes(self.pending)
-        self.pending.clear()
-        return data

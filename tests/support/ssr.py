@@ -1,0 +1,130 @@
+"""A Node server written by hand, with nothing from npm, as a bundle for server-side rendering."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+SERVER = r"""
+const http = require('http');
+const { version } = require('./version.json');
+let waiting = [];
+
+const pages = {
+  '/': (request, response) => {
+    response.setHeader('content-type', 'text/html; charset=utf-8');
+    response.end(`<h1>release ${version}</h1>`);
+  },
+  '/told': (request, response) => {
+    response.setHeader('content-type', 'application/json');
+    const { method, url, headers } = request;
+    response.end(JSON.stringify({ method, url, headers }));
+  },
+  // The last piece comes when somebody else has asked for /go.
+  '/pieces': (request, response) => {
+    response.write('first\n');
+    waiting.push(() => response.end('last\n'));
+  },
+  '/go': (request, response) => {
+    response.end(String(waiting.length));
+    waiting.forEach((go) => go());
+    waiting = [];
+  },
+  '/events': (request, response, url) => {
+    response.setHeader('content-type', 'text/event-stream');
+    let left = Number(url.searchParams.get('n'));
+    const timer = setInterval(() => {
+      response.write(`data: ${left}\n\n`);
+      if (--left === 0) { clearInterval(timer); response.end(); }
+    }, Number(url.searchParams.get('ms')));
+    request.on('close', () => clearInterval(timer));
+  },
+  '/large': (request, response, url) => {
+    let left = Number(url.searchParams.get('bytes'));
+    const piece = Buffer.alloc(65536, 'x');
+    response.setHeader('content-length', left);
+    const more = () => {
+      while (left > 0) {
+        const part = left < piece.length ? piece.subarray(0, left) : piece;
+        left -= part.length;
+        if (!response.write(part)) { response.once('drain', more); return; }
+      }
+      response.end();
+    };
+    more();
+  },
+  '/upload': async (request, response) => {
+    let received = 0;
+    for await (const part of request) received += part.length;
+    response.end(String(received));
+  },
+  '/fails': (request, response) => { response.statusCode = 500; response.end('the application says so'); },
+  '/made.txt': (request, response) => response.end('made by the server'),
+};
+
+http.createServer((request, response) => {
+  const url = new URL(request.url, 'http://localhost');
+  const page = pages[url.pathname];
+  if (page) return page(request, response, url);
+  response.statusCode = 404;
+  response.end('the application has nothing here');
+}).listen(3000, () => console.log(`release ${version} listens`));
+"""
+
+COMPUTE = {"kind": "Compute", "src": "default"}
+MANIFEST = {
+    "version": 1,
+    "framework": {"name": "own", "version": "1.0.0"},
+    "routes": [
+        {
+            "path": "/*.*",
+            "target": {"kind": "Static", "cacheControl": "public, max-age=2"},
+            "fallback": COMPUTE,
+        },
+        {"path": "/*", "target": COMPUTE},
+    ],
+    "computeResources": [{"name": "default", "runtime": "nodejs22.x", "entrypoint": "index.js"}],
+}
+
+
+def bundle(version: int, server: str = SERVER) -> dict[str, str]:
+    """Contents by path. `version` is shown by the root page and in a static file."""
+    return {
+        "deploy-manifest.json": json.dumps(MANIFEST),
+        "static/logo.svg": f"<svg><!-- {version} --></svg>",
+        "compute/default/index.js": server,
+        "compute/default/version.json": json.dumps({"version": version}),
+    }
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for path, text in files.items():
+            file.writestr(path, text)
+    return out.getvalue()
+
+
+def node_processes(root: int) -> list[int]:
+    """Pids of the Node servers among the descendants of a process."""
+    parents: dict[int, int] = {}
+    names: dict[int, str] = {}
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            try:
+                stat = (place / "stat").read_text()
+                command = (place / "cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            parents[int(place.name)] = int(stat.rpartition(")")[2].split()[1])
+            names[int(place.name)] = Path(command[0].decode(errors="replace")).name
+    found = []
+    for pid, name in names.items():
+        above = pid
+        while above in parents and above != root:
+            above = parents[above]
+        if above == root and name == "node":
+            found.append(pid)
+    return found
