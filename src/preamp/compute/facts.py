@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,22 +102,26 @@ class FactsMemory:
 
     def put(self, facts: Facts) -> None:
         """Raises OSError."""
-        temporary = self._folder / f".{facts.release_id}-{os.getpid()}"
+        file = self._file(facts.release_id)
+        temporary = file.with_name(f".{file.name}-{os.getpid()}")
         temporary.touch(mode=0o600)
         temporary.write_bytes(self._master.seal(documents.encode(facts), owner=_owner(facts.release_id)))
-        temporary.rename(self._folder / facts.release_id)
+        temporary.rename(file)
 
     def get(self, release_id: str) -> Facts | None:
         """None when they were never put. Raises SealError, OSError."""
-        if "/" in release_id or release_id.startswith("."):
-            return None
         with contextlib.suppress(FileNotFoundError):
-            sealed = (self._folder / release_id).read_bytes()
+            sealed = self._file(release_id).read_bytes()
             return documents.decode(self._master.open(sealed, owner=_owner(release_id)), Facts)
         return None
 
     def forget(self, release_id: str) -> None:
-        (self._folder / release_id).unlink(missing_ok=True)
+        """Raises OSError."""
+        self._file(release_id).unlink(missing_ok=True)
+
+    def _file(self, release_id: str) -> Path:
+        """Whatever somebody calls a release, it is a file of ours."""
+        return self._folder / hashlib.sha256(release_id.encode()).hexdigest()
 
     def sweep(self) -> None:
         """Keep the newest, and nothing half written."""

@@ -45,13 +45,15 @@ class Finder:
         except AWAY as error:
             _log.warning("the database is away, release %s is started as it was: %s", release_id, error)
             return await self._remembered(release_id)
-        if known is None:
-            await asyncio.to_thread(self._memory.forget, release_id)
-            raise UnknownRelease(f"there is no release {release_id} with a server (any more)")
         try:
-            await asyncio.to_thread(self._memory.put, known.facts)
+            if known is None:
+                await asyncio.to_thread(self._memory.forget, release_id)
+            else:
+                await asyncio.to_thread(self._memory.put, known.facts)
         except OSError as error:
             _log.error("what starts release %s cannot be kept for later: %s", release_id, error)
+        if known is None:
+            raise UnknownRelease(f"there is no release {release_id} with a server (any more)")
         return Wanted(facts=known.facts, served=known.active == release_id)
 
     async def _remembered(self, release_id: str) -> Wanted:

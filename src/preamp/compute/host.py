@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from preamp.compute.bundles import Bundles
-from preamp.compute.errors import ComputeError, StartError, TooMany
+from preamp.compute.errors import ComputeError, StartError, TooMany, UnknownRelease
 from preamp.compute.facts import Facts
 from preamp.compute.failures import Failures
 from preamp.compute.instance import Machine, start_instance
@@ -26,6 +26,8 @@ FIRST_SLOT = 2048
 """Of sandboxes: those below are for builds."""
 STOP_SECONDS = 5.0
 """For a server that nobody uses to end by itself."""
+CUT_SECONDS = 0.5
+"""For one that is still used when its time is over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,10 +137,18 @@ class Host:
                 log=server.log,
                 socket_path=socket_path,
             )
-        except BaseException as error:
+        except ComputeError as error:
             self._leave(server)
-            if isinstance(error, ComputeError):
-                self._note_failed(server, error)
+            self._note_failed(server, error)
+            raise
+        except Exception as error:
+            self._leave(server)
+            _log.exception("release %s has no server for an unexpected reason", release_id)
+            unexpected = StartError(f"unexpected: {error}")
+            self._note_failed(server, unexpected)
+            raise unexpected from error
+        except asyncio.CancelledError:
+            self._leave(server)
             raise
         seconds = time.monotonic() - begun
         server.state = ServerState.RUNNING
@@ -151,7 +161,7 @@ class Host:
         self._spawn(self._watch(server))
 
     def _note_failed(self, server: Server, error: ComputeError) -> None:
-        if isinstance(error, TooMany):
+        if isinstance(error, TooMany | UnknownRelease):
             return
         wait = self._failures.note(server.release_id, str(error), lived_seconds=0)
         later = f"; next try in {wait:.1f} s at the earliest" if wait else ""
@@ -250,7 +260,7 @@ class Host:
         self._retire(server)
         done = await server.all_given(seconds)
         cut = "" if done else f" What was still under way after {seconds:.0f} s was cut."
-        await self._finish(server, f"Stopped: {why}.{cut}", STOP_SECONDS)
+        await self._finish(server, f"Stopped: {why}.{cut}", STOP_SECONDS if done else CUT_SECONDS)
 
     async def close(self, seconds: float) -> None:
         """Stop everything; what is under way may go on for so long."""

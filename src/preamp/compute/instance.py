@@ -114,6 +114,13 @@ class Instance:
         self._running: Running | None = None
         self._control: socket.socket | None = None
         self._ended: asyncio.Task[Ended] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process that all of its processes descend from."""
+        assert self._running is not None, "it was started"
+        return self._running.pid
 
     @property
     def memory_bytes(self) -> int:
@@ -244,7 +251,13 @@ class Instance:
         return await asyncio.shield(self._ended)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Let it finish for so long, then kill it; remove what it had. Doing it twice does nothing more."""
+        """Let it finish for so long, then kill it; remove what it had. The first call decides how long."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(grace_seconds))
+        # shielded: whoever does not want to wait for it any more leaves nothing half done
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, grace_seconds: float) -> None:
         if self._control is not None:
             self._control.close()  # tells it to stop
             self._control = None
