@@ -60,6 +60,11 @@ def measure(server: Server, load: Load, site: Site) -> Sample:
     headers = [f"Host: {HOST}", *load.headers]
     if load.status == 304:
         headers.append(f"If-None-Match: {_etag(server, load)}")
+    return wrk(server, load, headers)
+
+
+def wrk(server: Server, load: Load, headers: list[str]) -> Sample:
+    """One run of wrk."""
     _check(server, load, headers)
     cpus = ",".join(map(str, sorted(client_cpus())))
     command = ["taskset", "-c", cpus, need("wrk"), "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency"]
@@ -117,7 +122,7 @@ def main() -> None:
                 for _ in range(ROUNDS):
                     for server in servers:
                         samples[server.name].append(measure(server, load, site))
-                rows.append((load, [_medians(samples[server.name]) for server in servers]))
+                rows.append((load, [medians(samples[server.name]) for server in servers]))
             _show(rows)
             table(
                 "Memory after the run",
@@ -131,7 +136,7 @@ def main() -> None:
     )
 
 
-def _medians(samples: list[Sample]) -> Sample:
+def medians(samples: list[Sample]) -> Sample:
     return Sample(
         rate=median([sample.rate for sample in samples]),
         p99_ms=median([sample.p99_ms for sample in samples]),

@@ -11,14 +11,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import uvloop
 
 from bench.edge.site import HOST, RULES, Site
 from bench.report import need
-from preamp.edge.server import EdgeConfig, listen, serve
+from preamp.edge import app
+from preamp.edge.server import EdgeConfig, serve
+from preamp.edge.upstream.origin import Origin, split_url
+from preamp.server.listen import listen_many
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import open_sqlite
 
@@ -61,18 +64,34 @@ def client_cpus() -> set[int]:
     return rest or os.sched_getaffinity(0)
 
 
+def nginx(site: Site, folder: Path) -> contextlib.AbstractContextManager[Server]:
+    rules = "\n".join(f"    /old/{n} /new/{n};" for n in range(RULES))
+    port = free_port()
+    config = _NGINX.format(folder=folder, files=site.files, port=port, host=HOST, rules=rules)
+    return running_nginx(folder, config, port)
+
+
+def caddy(site: Site, folder: Path) -> contextlib.AbstractContextManager[Server]:
+    rules = "\n".join(f"    /old/{n} /new/{n}" for n in range(RULES))
+    port = free_port()
+    return running_caddy(folder, _CADDY.format(files=site.files, port=port, rules=rules), port)
+
+
 @contextlib.contextmanager
-def preamp_edge(site: Site) -> Iterator[Server]:
-    sock = listen("127.0.0.1", 0)
-    sock.set_inheritable(True)
-    port = sock.getsockname()[1]
-    command = [sys.executable, "-m", "bench.edge.servers", str(site.data), str(sock.fileno())]
-    children = [subprocess.Popen(command, pass_fds=[sock.fileno()]) for _ in range(PROCESSES)]
-    sock.close()
+def preamp_edge(site: Site, **environment: str) -> Iterator[Server]:
+    # Each process has a socket of its own on the same port, as in `preamp serve`.
+    sockets = listen_many("127.0.0.1:0", PROCESSES, setting="edge")
+    port = sockets[0].getsockname()[1]
+    children = []
     try:
-        for child in children:
+        for sock in sockets:
+            sock.set_inheritable(True)
+            command = [sys.executable, "-m", "bench.edge.servers", str(site.data), str(sock.fileno())]
+            child = subprocess.Popen(command, pass_fds=[sock.fileno()], env={**os.environ, **environment})
+            children.append(child)
             os.sched_setaffinity(child.pid, server_cpus())
-        _wait(port)
+            sock.close()
+        wait(port)
         yield Server("preamp", port, [child.pid for child in children])
     finally:
         for child in children:
@@ -82,17 +101,14 @@ def preamp_edge(site: Site) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def nginx(site: Site, folder: Path) -> Iterator[Server]:
+def running_nginx(folder: Path, config: str, port: int) -> Iterator[Server]:
     program = need("nginx")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    rules = "\n".join(f"    /old/{n} /new/{n};" for n in range(RULES))
-    config = folder / "nginx.conf"
-    config.write_text(_NGINX.format(folder=folder, files=site.files, port=port, host=HOST, rules=rules))
+    file = folder / "nginx.conf"
+    file.write_text(config)
     user = ["-g", "user root;"] if os.geteuid() == 0 else []
-    child = subprocess.Popen([program, "-e", str(folder / "error.log"), "-c", str(config), *user])
+    child = subprocess.Popen([program, "-e", str(folder / "error.log"), "-c", str(file), *user])
     try:
-        _wait(port)
+        wait(port)
         workers = [
             int(pid) for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
         ]
@@ -105,15 +121,12 @@ def nginx(site: Site, folder: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def caddy(site: Site, folder: Path) -> Iterator[Server]:
+def running_caddy(folder: Path, config: str, port: int) -> Iterator[Server]:
     program = need("caddy")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    rules = "\n".join(f"    /old/{n} /new/{n}" for n in range(RULES))
-    config = folder / "Caddyfile"
-    config.write_text(_CADDY.format(files=site.files, port=port, rules=rules))
+    file = folder / "Caddyfile"
+    file.write_text(config)
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    command = [program, "run", "--config", str(config), "--adapter", "caddyfile"]
+    command = [program, "run", "--config", str(file), "--adapter", "caddyfile"]
     with (folder / "caddy.log").open("wb") as log:
         child = subprocess.Popen(
             command,
@@ -123,14 +136,20 @@ def caddy(site: Site, folder: Path) -> Iterator[Server]:
             preexec_fn=lambda: os.sched_setaffinity(0, server_cpus()),  # noqa: PLW1509 (before its threads)
         )
     try:
-        _wait(port)
+        wait(port)
         yield Server("caddy", port, [child.pid])
     finally:
         child.terminate()
         child.wait(20)
 
 
-def _wait(port: int) -> None:
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def wait(port: int) -> None:
+    """Until the file that every server has is served."""
     end = time.monotonic() + 20
     while True:
         try:
@@ -223,6 +242,16 @@ http://:{port} {{
 """
 
 
+def _dial(path: str) -> None:
+    """Let rules to the host `unix.test` lead to a unix socket, as requests to servers of releases do."""
+
+    def split(url: str) -> tuple[Origin, str]:
+        origin, target = split_url(url)
+        return (replace(origin, socket_path=path) if origin.host == "unix.test" else origin), target
+
+    app.split_url = split  # type: ignore[attr-defined]
+
+
 async def _serve(data: Path, descriptor: int) -> None:
     database = open_sqlite(data / "preamp.db", read_only=True)
     config = EdgeConfig(
@@ -231,9 +260,12 @@ async def _serve(data: Path, descriptor: int) -> None:
         changes=database.bell,
         site_domain="localhost",
         memory_bytes=MEMORY,
-        access_logs=data / "access",
         images=data / "optimised",
+        access_logs=data / "access",
+        proxy_networks=("127.0.0.0/8",),
     )
+    if path := os.environ.get("PREAMP_BENCH_SOCKET"):
+        _dial(path)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(15, stop.set)

@@ -35,7 +35,7 @@ class Site:
         return etag(self.manifest.files[path].body)
 
 
-def make_site(folder: Path) -> Site:
+def make_site(folder: Path, more_rules: tuple[CustomRule, ...] = ()) -> Site:
     noise = random.Random(7)
     files = folder / "files"
     files.mkdir()
@@ -58,6 +58,7 @@ def make_site(folder: Path) -> Site:
     database = open_sqlite(data / "preamp.db")
     metadata.create_all(database.engine)
     rules = tuple(CustomRule(source=f"/old/{n}", target=f"/new/{n}", status="301") for n in range(RULES))
+    rules += more_rules
     with database.write() as tx:
         app = App(
             app_id=APP_ID,

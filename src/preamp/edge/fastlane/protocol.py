@@ -8,15 +8,19 @@ before is not even parsed. Anything else goes to the application unchanged.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Any, cast
+from typing import Any
+from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from preamp.edge.accesslog import RECEIVED
 from preamp.edge.app import MEMO_KEY
 from preamp.edge.encodings import preference
+from preamp.edge.fastlane.cycle import Cycle
 from preamp.edge.fastlane.memo import Memo, Pairs, Prepared
 from preamp.edge.fastlane.wordings import LONGEST, Wording, Wordings
 from preamp.edge.proxy.tunnel import Tunnel
@@ -61,6 +65,7 @@ _TAKEN = (
     b"x-forwarded-for",
 )
 _PLACES = {name: place for place, name in enumerate(_TAKEN)} | dict.fromkeys(_SLOW, -1)
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 _NOTHING: list[bytes | None] = [None] * len(_TAKEN)
 
 
@@ -106,10 +111,16 @@ class EdgeProtocol(HttpToolsProtocol):
     """One connection. `lane` is set by a subclass for each server, made by `protocol_for`."""
 
     lane: Lane
+    cycle: Cycle | None  # type: ignore[assignment]
+    """Of the newest request that the application answers."""
     _NO_ENCODING = (preference(None),)
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        self._running: Cycle | None = None
+        """What the application is at work on, or was last."""
+        self._waiting: deque[Cycle] = deque()
+        """Pipelined requests."""
         self._answered = False
         self._in_head = False
         self._between = True
@@ -147,7 +158,14 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        super().connection_lost(exc)
+        self.connections.discard(self)
+        if self._running is not None:
+            self._running.leave()
+        self._waiting.clear()
+        self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
+        self.parser = None  # type: ignore[assignment]
 
     def _check_idle(self) -> None:
         if self.transport.is_closing():
@@ -165,8 +183,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         """Whether the application is at work on a request of this connection."""
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first, whatever uvicorn declares
-        return cycle is not None and not cycle.response_complete
+        return self.cycle is not None and not self.cycle.response_complete
 
     def data_received(self, data: bytes) -> None:
         between = self._between
@@ -205,7 +222,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self._upgrading = True
             self._between = False
             self._rest = data[upgrade.args[0] :]
-            self.cycle.keep_alive = False
+            self._end_after_answer()
         except httptools.HttpParserError:
             self._refuse(400, "Bad Request")
         else:
@@ -213,10 +230,14 @@ class EdgeProtocol(HttpToolsProtocol):
                 # One request and nothing else: whoever sends these bytes means the same.
                 self.lane.wordings.put(data, self._wording)
 
+    def _end_after_answer(self) -> None:
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
     def _refuse(self, status: int, reason: str) -> None:
         if self._is_answering():
             # An answer is under way: it is finished first, and the connection closed after it.
-            self.cycle.keep_alive = False
+            self._end_after_answer()
             self._between = False
             self.flow.pause_reading()
             return
@@ -252,17 +273,46 @@ class EdgeProtocol(HttpToolsProtocol):
                 self._answer(found)
                 self._received = 0
                 return
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.expect_100_continue = url, expects
-        self.headers.extend(headers)
-        scope = cast("dict[str, Any]", self.scope)
+        self._begin(key)
+        self._received = 0
+
+    def _begin(self, key: Hashable | None) -> None:
+        """Let the application answer."""
+        version = self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": self.parser.get_method().decode("ascii"),
+            "raw_path": url.path,
+            "path": unquote(url.path.decode("ascii")),
+            "query_string": url.query or b"",
+            "root_path": "",
+            "headers": self.headers,
+            RECEIVED: self._received,
+        }
         if key is not None:
             scope[MEMO_KEY] = key
-        scope[CONNECTION] = self
-        scope[RECEIVED] = self._received
-        self._received = 0
-        super().on_headers_complete()
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        cycle = Cycle(self, scope, keep_alive=keep_alive, expects_continue=self.expect_100_continue)
+        scope[CONNECTION] = cycle
+        waits = self._is_answering()
+        self.cycle = cycle
+        if waits:
+            self.flow.pause_reading()
+            self._waiting.appendleft(cycle)
+        else:
+            self._start(cycle)
+
+    def _start(self, cycle: Cycle) -> None:
+        self._running = cycle
+        task = self.loop.create_task(cycle.run(self.app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def _key(self) -> Hashable | None:
         """None for requests that only the application answers."""
@@ -328,19 +378,11 @@ class EdgeProtocol(HttpToolsProtocol):
         if line is not None:
             line.write(client, self._port)
 
-    def cut(self) -> None:
-        """Close in the middle of an answer."""
-        self.cycle.disconnected = True  # it is known that the answer is not complete
-        self.transport.abort()
-
     async def tunnel(self, headers: list[tuple[bytes, bytes]], upstream: UpstreamConnection) -> None:
         """Answer 101 and pass bytes both ways from now on."""
-        if self.transport.is_closing():
-            return
         lines = self.lane.default_lines(self.server_state.default_headers)
         named = [part for name, value in headers for part in (name, b": ", value, b"\r\n")]
         self.transport.write(b"".join([STATUS_LINE[101], lines, *named, b"\r\n", upstream.rest]))
-        self.cycle.response_started = self.cycle.response_complete = True
         self.transport.resume_reading()
         tunnel = Tunnel(
             self.transport, upstream.transport, on_visitor_lost=lambda: self.connection_lost(None)
@@ -351,13 +393,15 @@ class EdgeProtocol(HttpToolsProtocol):
         await tunnel.closed
 
     def on_body(self, body: bytes) -> None:
-        if not self._answered:
-            super().on_body(body)
+        cycle = None if self._answered else self.cycle
+        if cycle is not None and not cycle.response_complete and cycle.feed(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         self._between = True
-        if not self._answered:
-            super().on_message_complete()
+        cycle = None if self._answered else self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.end_body()
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -365,9 +409,8 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         self._active_at = self.loop.time()
         self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+        if self._waiting:
+            self._start(self._waiting.pop())
 
 
 def protocol_for(lane: Lane) -> type[EdgeProtocol]:

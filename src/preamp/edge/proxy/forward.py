@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +15,16 @@ from preamp.edge.proxy.headers import (
     response_headers,
     wants_websocket,
 )
-from preamp.edge.proxy.visitor import Visitor, connection_of
+from preamp.edge.proxy.visitor import RequestBody, connection_of
 from preamp.edge.request import Request
 from preamp.edge.sending import Receive, Send
 from preamp.edge.upstream.connection import ResponseHead, UpstreamConnection
-from preamp.edge.upstream.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
+from preamp.edge.upstream.errors import UpstreamBroken, UpstreamError
 from preamp.edge.upstream.origin import Origin
 from preamp.edge.upstream.pool import Pool
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that may be sent again when a rested connection turns out to be dead (RFC 9110, 9.2.2)."""
-MOST_BUFFERED = 8 * 1024 * 1024
-"""Bytes of an answer of unknown length that a visitor with HTTP/1.0, who knows no chunks, may get."""
 
 log = logging.getLogger(__name__)
 
@@ -98,31 +95,38 @@ class Forwarder:
         method = job.request.method
         connection = await self._pool.acquire(job.origin, fresh=again)
         rested = connection.used > 0
-        visitor = Visitor(receive, connection, has_body=has_body(pairs), chunked=is_chunked(pairs))
+        visitor = connection_of(scope)
+        visitor.on_leaving = connection.close
+        body: RequestBody | None = None
         reuse = False
         try:
-            try:
-                connection.begin(head, head_only=method == "HEAD", upgrade=False)
-                visitor.watch()
-                found = await self._head(job, connection)
-            except UpstreamBroken:
-                untouched = rested and not connection.answered and not visitor.gone
-                if untouched and not visitor.has_body and method in REPEATABLE:
-                    return False
-                raise
+            connection.begin(head, head_only=method == "HEAD", upgrade=False)
+            if has_body(pairs):
+                body = RequestBody(receive, connection, chunked=is_chunked(pairs))
+            found = await connection.head(self._answer_seconds)
             await self._answer(job, connection, found, scope, send)
             # A request that was answered before it was sent whole leaves the connection in its middle.
-            reuse = visitor.body_sent
+            reuse = body is None or body.is_sent
+        except UpstreamBroken:
+            if visitor.disconnected:
+                return True  # that is why it broke
+            if rested and not connection.answered and body is None and method in REPEATABLE:
+                return False
+            raise
         finally:
-            visitor.leave()
+            visitor.on_leaving = None
+            if body is not None:
+                body.leave()
             self._pool.release(job.origin, connection, reuse=reuse)
         return True
 
     async def _upgrade(self, job: Job, head: bytes, scope: MutableMapping[str, Any], send: Send) -> None:
         connection = await self._pool.acquire(job.origin, fresh=True)
+        visitor = connection_of(scope)
+        visitor.on_leaving = connection.close
         try:
             connection.begin(head, head_only=False, upgrade=True)
-            found = await self._head(job, connection)
+            found = await connection.head(self._answer_seconds)
             if found.status != 101:
                 await self._answer(job, connection, found, scope, send)
             elif not connection.upgraded:
@@ -130,25 +134,13 @@ class Forwarder:
             else:
                 headers = job.change(response_headers(found))
                 headers += [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
-                await connection_of(scope).tunnel(headers, connection)
+                await visitor.tunnel(headers, connection)
+        except UpstreamBroken:
+            if not visitor.disconnected:
+                raise
         finally:
+            visitor.on_leaving = None
             self._pool.release(job.origin, connection, reuse=False)
-
-    async def _head(self, job: Job, connection: UpstreamConnection) -> ResponseHead:
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                return await connection.head()
-        except TimeoutError as error:
-            raise UpstreamTimeout(
-                f"{job.origin.authority} did not answer in {self._answer_seconds:g} s"
-            ) from error
-
-    async def _read(self, connection: UpstreamConnection) -> bytes:
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                return await connection.read()
-        except TimeoutError as error:
-            raise UpstreamTimeout(f"its answer stopped for {self._answer_seconds:g} s") from error
 
     async def _answer(
         self,
@@ -159,29 +151,18 @@ class Forwarder:
         send: Send,
     ) -> None:
         headers = job.change(response_headers(found))
-        bodiless = job.request.method == "HEAD" or found.status in {204, 304}
-        body = b""
-        if scope["http_version"] == "1.0" and not found.has_length and not bodiless:
-            body = await self._whole(connection)
-            headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": found.status, "headers": headers})
-        if connection.is_over:
-            await send({"type": "http.response.body", "body": body})
-            return
         try:
-            over = False
+            # What came with the head goes with the head; if nothing did, the head goes alone.
+            data = connection.take()
+            over = connection.is_over
+            await send({"type": "http.response.body", "body": data, "more_body": not over})
             while not over:
-                data = await self._read(connection)
+                data = await connection.read(self._answer_seconds)
                 over = connection.is_over
                 await send({"type": "http.response.body", "body": data, "more_body": not over})
         except UpstreamError as error:
-            log.warning("%s: an answer was cut: %s", job.origin.authority, error)
-            connection_of(scope).cut()
-
-    async def _whole(self, connection: UpstreamConnection) -> bytes:
-        body = bytearray()
-        while data := await self._read(connection):
-            body += data
-            if len(body) > MOST_BUFFERED:
-                raise UpstreamBroken("its answer is of unknown length and too long for HTTP/1.0")
-        return bytes(body)
+            visitor = connection_of(scope)
+            if not visitor.disconnected:
+                log.warning("%s: an answer was cut: %s", job.origin.authority, error)
+            visitor.cut()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from preamp.edge.sending import Receive
@@ -13,9 +13,16 @@ from preamp.edge.upstream.errors import UpstreamBroken
 CONNECTION = "preamp.connection"
 """In the ASGI scope: the `VisitorConnection`."""
 
+Leaving = Callable[[], None]
+
 
 class VisitorConnection(Protocol):
-    """What the server's protocol can do beyond ASGI."""
+    """What the server can do beyond ASGI."""
+
+    disconnected: bool
+    """Whether the visitor has left."""
+    on_leaving: Leaving | None
+    """Called once when the visitor leaves before the answer is complete."""
 
     def tunnel(self, headers: list[tuple[bytes, bytes]], upstream: UpstreamConnection) -> Awaitable[None]:
         """Answer 101 with `headers`, then pass bytes both ways until one side closes."""
@@ -31,41 +38,29 @@ def connection_of(scope: MutableMapping[str, Any]) -> VisitorConnection:
     return connection
 
 
-class Visitor:
-    """Passes the body of the request on, and ends the exchange when the visitor leaves."""
+class RequestBody:
+    """Passes the body of a request on, beside the answer, which may come before it was sent."""
 
-    def __init__(
-        self, receive: Receive, upstream: UpstreamConnection, *, has_body: bool, chunked: bool
-    ) -> None:
+    def __init__(self, receive: Receive, upstream: UpstreamConnection, *, chunked: bool) -> None:
         self._receive = receive
         self._upstream = upstream
         self._chunked = chunked
-        self._task: asyncio.Task[None] | None = None
-        self.has_body = has_body
-        self.body_sent = not has_body
-        self.gone = False
-
-    def watch(self) -> None:
-        """Begin; until `leave`."""
-        self._task = asyncio.create_task(self._watch())
+        self._task = asyncio.create_task(self._pass_all())
+        self.is_sent = False
 
     def leave(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        """Send no more of it."""
+        self._task.cancel()
 
-    async def _watch(self) -> None:
+    async def _pass_all(self) -> None:
         try:
-            while True:
+            while not self.is_sent:
                 message = await self._receive()
                 if message["type"] == "http.disconnect":
-                    break
-                if not self.body_sent:
-                    await self._pass_on(message.get("body", b""), more=message.get("more_body", False))
+                    return
+                await self._pass_on(message.get("body", b""), more=message.get("more_body", False))
         except UpstreamBroken:
             return  # whoever waits for the answer sees it too
-        self.gone = True
-        if not self._upstream.is_over:
-            self._upstream.close()
 
     async def _pass_on(self, data: bytes, *, more: bool) -> None:
         if data:
@@ -73,4 +68,4 @@ class Visitor:
         if not more:
             if self._chunked:
                 await self._upstream.write(b"0\r\n\r\n")
-            self.body_sent = True
+            self.is_sent = True

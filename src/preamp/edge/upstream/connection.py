@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httptools
 
-from preamp.edge.upstream.errors import UpstreamBroken
+from preamp.edge.upstream.errors import UpstreamBroken, UpstreamTimeout
 
 HIGH_WATER = 256 * 1024
 """Bytes of an answer that wait for the visitor; the upstream is read on below a quarter of it."""
@@ -79,22 +79,31 @@ class UpstreamConnection(asyncio.Protocol):
             raise UpstreamBroken("the connection was closed while the request was sent")
         self.transport.write(data)
 
-    async def head(self) -> ResponseHead:
-        """Of the final answer; interim ones are passed over. Raises UpstreamBroken."""
+    async def head(self, seconds: float | None = None) -> ResponseHead:
+        """Of the final answer; interim ones are passed over.
+
+        Raises UpstreamBroken, and UpstreamTimeout when nothing comes in `seconds`.
+        """
         while self._head is None:
             self._raise_if_over()
-            await self._wait()
+            await self._wait(seconds)
         return self._head
 
-    async def read(self) -> bytes:
-        """All of the body that has come; nothing at its end. Raises UpstreamBroken when it was cut."""
+    async def read(self, seconds: float | None = None) -> bytes:
+        """All of the body that has come; nothing at its end. Raises as `head` does, also when it was cut."""
         while not self._pieces:
             if self._error is not None:
                 raise self._error
             if self._done:
                 return b""
             self._raise_if_over()
-            await self._wait()
+            await self._wait(seconds)
+        return self.take()
+
+    def take(self) -> bytes:
+        """What has come of the body, without waiting."""
+        if not self._pieces:
+            return b""
         data = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._size = 0
@@ -222,12 +231,19 @@ class UpstreamConnection(asyncio.Protocol):
             self._error = UpstreamBroken(reason)
         self.transport.abort()
 
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
+    async def _wait(self, seconds: float | None) -> None:
+        waiter = self._waiter = self._loop.create_future()
+        timer = None if seconds is None else self._loop.call_later(seconds, self._give_up, seconds)
         try:
-            await self._waiter
+            await waiter
         finally:
             self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _give_up(self, seconds: float) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(UpstreamTimeout(f"nothing came for {seconds:g} s"))
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
