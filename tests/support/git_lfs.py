@@ -40,7 +40,7 @@ def lfs_server(root: Path, store: Store, *, user: str, password: str) -> Iterato
 
         def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
             if store.refused or self.headers.get_all("Authorization") != [f"Bearer {store.token}"]:
-                self.answer(401, {}, b"no token, or more than one")
+                self.answer(403, {}, b"no token, or more than one")
                 return
             store.downloads += 1
             self.answer(200, {}, store.path(urlsplit(self.path).path.rpartition("/")[2]).read_bytes())

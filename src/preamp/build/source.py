@@ -90,8 +90,10 @@ async def _large_files(target: Remote, source: Path, sha: str, log: BuildLog) ->
             "the build: install it (Debian, Ubuntu: `apt install git-lfs`) and start the job again"
         )
     log.info("# Fetching the files of Git LFS")
+    # of its eight tries, also of what is refused, the last ones wait ten seconds each
+    patience = ("-c", "lfs.transfer.maxretries=4")
     for arguments in (("fetch", "origin", sha), ("checkout",)):
-        done = await git("lfs", *arguments, folder=source)
+        done = await git(*patience, "lfs", *arguments, folder=source)
         if done.code:
             raise SourceError(_why_not_fetched(done.errors))
 

@@ -56,7 +56,7 @@ def test_a_wrong_token(builder: Builder, url: str, store: Store) -> None:
 
 def test_a_server_that_refuses_only_the_files(builder: Builder, url: str, store: Store) -> None:
     store.refused = True
-    told = r"refuses the app's credentials .* says: Authentication required: .*/[0-9a-f]{64}$"
+    told = r"refuses the app's credentials .* says: .*Authorization error: .*/[0-9a-f]{64}$"
     with pytest.raises(SourceError, match=told):
         builder.run(url, credentials=Credentials(token=TOKEN))
     assert "s3cret" not in builder.log.text
