@@ -7,10 +7,10 @@ import asyncio
 from preamp.aws.presign import FileClaim
 from preamp.files.http import Scope, Send, body, start
 from preamp.files.links import read_access_log
-from preamp.store.access_logs import AccessLogFolder
+from preamp.store.access_logs import AccessLogs
 
 
-async def send_access_log(access_logs: AccessLogFolder, claim: FileClaim, scope: Scope, send: Send) -> None:
+async def send_access_log(access_logs: AccessLogs, claim: FileClaim, scope: Scope, send: Send) -> None:
     """A domain without requests in the time asked for has the line of column names alone."""
     wanted = read_access_log(claim)
     await start(

@@ -11,7 +11,7 @@ from preamp.files.logs import send_log
 from preamp.files.test_artifacts import send_test_artifact
 from preamp.files.uploads import UploadLimits, receive_upload
 from preamp.model.errors import DependentServiceFailure
-from preamp.store.access_logs import AccessLogFolder
+from preamp.store.access_logs import AccessLogs
 from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
 from preamp.store.logs import LogStore
@@ -26,7 +26,7 @@ class FilesApp:
         database: Database,
         blobs: BlobStore,
         logs: LogStore,
-        access_logs: AccessLogFolder,
+        access_logs: AccessLogs,
         signer: UrlSigner,
         limits: UploadLimits,
     ) -> None:

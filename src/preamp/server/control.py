@@ -46,7 +46,6 @@ from preamp.server.switches import Switches
 from preamp.server.uvicorn_server import serve_app
 from preamp.settings import AuthMode, Settings
 from preamp.store import keys
-from preamp.store.access_logs import AccessLogFolder
 from preamp.store.folder import DataFolder
 from preamp.store.stores import Stores, load_master, open_stores
 
@@ -164,7 +163,7 @@ def assemble(
         database=database,
         blobs=stores.blobs,
         logs=stores.logs,
-        access_logs=AccessLogFolder(folder.access),
+        access_logs=stores.access_logs,
         signer=signer,
         limits=UploadLimits(max_bytes=settings.max_upload_bytes, min_free_bytes=settings.min_free_bytes),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,13 +13,18 @@ from preamp.compute.client import ComputeClient
 from preamp.compute.messages import CONTROL_SOCKET
 from preamp.edge.server import EdgeConfig, serve
 from preamp.edge.table import POLL_SECONDS
+from preamp.model.errors import DependentServiceFailure
 from preamp.settings import Settings
+from preamp.store.access_logs import AccessLogs
 from preamp.store.folder import DataFolder
 from preamp.store.stores import open_stores
 
 if TYPE_CHECKING:
     from preamp.store.listen import HeardChanges
 
+log = logging.getLogger(__name__)
+ACCESS_LOG_SECONDS = 5.0
+"""How much later a line of the access log can be read from other machines."""
 REMOTE_POLL_SECONDS = 1.0
 """Between two looks at a change log that is told about by messages."""
 
@@ -57,12 +64,35 @@ async def run_edge(
         skew_releases=settings.skew_releases,
         idle_app_seconds=settings.edge_idle_app_minutes * 60,
     )
+    shipping = asyncio.create_task(_keep_shipping(stores.access_logs)) if settings.blobs else None
     try:
         await serve(config, [sock], stop, ready=ready)
     finally:
+        if shipping is not None:
+            shipping.cancel()
+            await asyncio.gather(shipping, return_exceptions=True)
+            # What cannot be shipped now, the next process on this machine ships.
+            with contextlib.suppress(DependentServiceFailure, OSError):
+                await asyncio.to_thread(stores.access_logs.ship)
         if heard is not None:
             heard.close()
         stores.close()
+
+
+async def _keep_shipping(logs: AccessLogs) -> None:
+    """Until cancelled. While it fails, the logs wait on this machine."""
+    failing = False
+    while True:
+        await asyncio.sleep(ACCESS_LOG_SECONDS)
+        try:
+            await asyncio.to_thread(logs.ship)
+            failing = False
+        except (DependentServiceFailure, OSError) as error:
+            if not failing:
+                log.warning("access logs cannot be shipped, they wait on this machine: %s", error)
+            failing = True
+        except Exception:
+            log.exception("shipping access logs failed; it is tried again")
 
 
 def _listen(settings: Settings) -> HeardChanges | None:

@@ -16,11 +16,12 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 # fmt: off
 COLUMNS = (
@@ -326,19 +327,35 @@ class Window:
     last_s: int
 
 
+class AccessLogs(Protocol):
+    """The reader's side, and the housekeeping. Where the logs are on other machines, every method raises
+    DependentServiceFailure while these are away. Blocking."""
+
+    def csv(self, app_id: str, domain: str, window: Window) -> Iterator[bytes]:
+        """The header and every line of `domain` and the hosts below it, hour by hour."""
+
+    def delete_before(self, time_ms: int) -> int:
+        """Delete whole hours that ended before that time; how many folders went."""
+
+    def ship(self) -> None:
+        """Make what was written on this machine readable from everywhere; raises OSError, too. Of several
+        processes of a machine one does it."""
+
+    def close(self) -> None:
+        """Nothing more is shipped."""
+
+
 class AccessLogFolder:
-    """The reader's side, and the housekeeping."""
+    """Those of one machine."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def csv(self, app_id: str, domain: str, window: Window) -> Iterator[bytes]:
-        """The header and every line of `domain` and the hosts below it, hour by hour. Blocking."""
         yield HEADER
-        first, last = _moment(window.first_s)[1].encode(), _moment(window.last_s)[1].encode()
-        for hour in _hours(window):
+        for hour in hours(window):
             for file in self.files(app_id, domain, hour):
-                yield from _between(file, first, last)
+                yield from _between(file, window)
 
     def files(self, app_id: str, domain: str | None, hour: str) -> list[Path]:
         """Of an hour as `hour_of` names it, for `domain` and the hosts below it; None: all of the app."""
@@ -348,12 +365,10 @@ class AccessLogFolder:
             return []
         if domain is None:
             return sorted(files)
-        names = (domain + ".csv", f".{domain}.csv")
-        return sorted(file for file in files if file.name == names[0] or file.name.endswith(names[1]))
+        return sorted(file for file in files if is_of(file.name.removesuffix(".csv"), domain))
 
     def delete_before(self, time_ms: int) -> int:
-        """Delete whole hours that ended before that time; how many folders went."""
-        oldest = datetime.fromtimestamp(time_ms / 1000, tz=UTC).strftime(_HOUR)
+        oldest = hour_name(datetime.fromtimestamp(time_ms / 1000, tz=UTC))
         gone = 0
         for app in self._entries(self._folder):
             for hour in self._entries(app):
@@ -361,6 +376,12 @@ class AccessLogFolder:
                     shutil.rmtree(hour, ignore_errors=True)
                     gone += 1
         return gone
+
+    def ship(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
 
     def delete_app(self, app_id: str) -> None:
         shutil.rmtree(self._folder / app_id, ignore_errors=True)
@@ -373,35 +394,50 @@ class AccessLogFolder:
             return []
 
 
+def is_of(name: str, domain: str) -> bool:
+    """Whether a log is that of `domain` or of a host below it."""
+    return name == domain or name.endswith(f".{domain}")
+
+
+def hour_name(moment: datetime) -> str:
+    """Of a time in UTC; names sort like their hours."""
+    return moment.strftime(_HOUR)
+
+
 def hour_of(seconds: float) -> str:
     """The name of the hour of a time, in epoch seconds: `2026-11-22T00`."""
     return _moment(int(seconds))[0]
 
 
-def _hours(window: Window) -> Iterator[str]:
+def hours(window: Window) -> Iterator[str]:
     moment = datetime.fromtimestamp(window.first_s, tz=UTC).replace(minute=0, second=0, microsecond=0)
     while moment.timestamp() <= window.last_s:
-        yield moment.strftime(_HOUR)
+        yield hour_name(moment)
         moment += timedelta(hours=1)
 
 
-def _between(file: Path, first: bytes, last: bytes) -> Iterator[bytes]:
-    """The lines from `first` to `last`, which are `date,time`; in blocks."""
-    wanted: list[bytes] = []
-    size = 0
+def _between(file: Path, window: Window) -> Iterator[bytes]:
     try:
         source = file.open("rb")
     except FileNotFoundError:  # its app was deleted, or it became too old
         return
     with source:
-        for line in source:
-            # A line that a full disk cut short has fewer columns, or more with its successor.
-            if first <= line[: len(first)] <= last and line.count(b",") == len(COLUMNS) - 1:
-                wanted.append(line)
-                size += len(line)
-                if size >= _CHUNK:
-                    yield b"".join(wanted)
-                    wanted.clear()
-                    size = 0
+        yield from between(source, window)
+
+
+def between(lines: Iterable[bytes], window: Window) -> Iterator[bytes]:
+    """Those of the window; in blocks."""
+    first, last = _moment(window.first_s)[1].encode(), _moment(window.last_s)[1].encode()
+    wanted: list[bytes] = []
+    size = 0
+    for line in lines:
+        # A line that a full disk cut short has fewer columns, or more with its successor.
+        if first <= line[: len(first)] <= last and line.count(b",") == len(COLUMNS) - 1:
+            wanted.append(line)
+            size += len(line)
+            if size >= _CHUNK:
+                yield b"".join(wanted)
+                wanted.clear()
+                size = 0
     if wanted:
         yield b"".join(wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from preamp.settings import Settings
+from preamp.store.access_logs import AccessLogFolder, AccessLogs
 from preamp.store.blobs import BlobStore, LocalBlobs
 from preamp.store.database import Database, open_sqlite
 from preamp.store.folder import DataFolder
@@ -19,9 +20,11 @@ class Stores:
     database: Database
     blobs: BlobStore
     logs: LogStore
+    access_logs: AccessLogs
 
     def close(self) -> None:
         self.logs.close()
+        self.access_logs.close()
         self.blobs.close()
         self.database.close()
 
@@ -41,10 +44,16 @@ def open_stores(settings: Settings, *, read_only: bool = False) -> Stores:
     database = open_database(settings, read_only=read_only)
     folder = DataFolder(settings.data)
     if settings.blobs is None:
-        return Stores(database=database, blobs=LocalBlobs(folder.blobs), logs=LogFolder(folder.logs))
+        return Stores(
+            database=database,
+            blobs=LocalBlobs(folder.blobs),
+            logs=LogFolder(folder.logs),
+            access_logs=AccessLogFolder(folder.access),
+        )
     from preamp.store.blobs.cache import BlobCache
     from preamp.store.blobs.s3 import S3Blobs
     from preamp.store.objects import open_objects
+    from preamp.store.shipped_access_logs import ShippedAccessLogs
     from preamp.store.shipped_logs import ShippedLogs
 
     objects = open_objects(settings)
@@ -52,6 +61,7 @@ def open_stores(settings: Settings, *, read_only: bool = False) -> Stores:
         database=database,
         blobs=S3Blobs(objects, BlobCache(folder.blobs, max_bytes=settings.blob_cache_bytes)),
         logs=ShippedLogs(objects, folder.logs),
+        access_logs=ShippedAccessLogs(objects, folder.access),
     )
 
 

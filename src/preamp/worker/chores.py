@@ -7,7 +7,7 @@ import logging
 
 from preamp.engine.clock import SteadyClock
 from preamp.engine.deployments import expire_deployments
-from preamp.store.access_logs import AccessLogFolder
+from preamp.store.access_logs import AccessLogs
 from preamp.store.database import Database
 
 CHORE_SECONDS = 60.0
@@ -16,7 +16,7 @@ DAY_MS = 24 * 3600 * 1000
 log = logging.getLogger(__name__)
 
 
-async def keep_house(database: Database, access_logs: AccessLogFolder, *, access_log_days: int) -> None:
+async def keep_house(database: Database, access_logs: AccessLogs, *, access_log_days: int) -> None:
     """Fail deployments that were never started and delete old access logs, until cancelled."""
 
     clock = SteadyClock()

@@ -19,7 +19,6 @@ from preamp.engine.wakeups import DistributedListener, WakeupListener
 from preamp.engine.watch import keep_fenced, keep_watch, while_leader
 from preamp.settings import Settings
 from preamp.store import workers
-from preamp.store.access_logs import AccessLogFolder
 from preamp.store.counters import keep_written
 from preamp.store.database import Database
 from preamp.store.folder import DataFolder, FolderError
@@ -32,6 +31,7 @@ from preamp.worker.pictures import Photographer
 from preamp.worker.reach import Reach
 from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner
 from preamp.worker.target import build_folders
+from preamp.worker.trial import ServerTrial
 from preamp.worker.unpacked import CacheUnpacker
 
 _log = logging.getLogger(__name__)
@@ -88,14 +88,15 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         listener = _listener(settings, folder, dispatcher)
         listener.start(loop)
         reach = Reach(settings.edge_hosts)
-        access_logs = AccessLogFolder(folder.access)
         background = [
             asyncio.create_task(keep_watch(database, liveness, dispatcher)),
             asyncio.create_task(keep_fenced(liveness, dispatcher)),
             asyncio.create_task(keep_written(folder.run, "worker", before=dispatcher.count)),
             asyncio.create_task(while_leader(liveness, lambda: DomainWatch(database, reach).keep_watching())),
             asyncio.create_task(while_leader(liveness, lambda: keep_clean(stores, settings, SteadyClock()))),
-            asyncio.create_task(keep_house(database, access_logs, access_log_days=settings.access_log_days)),
+            asyncio.create_task(
+                keep_house(database, stores.access_logs, access_log_days=settings.access_log_days)
+            ),
         ]
         background.append(asyncio.create_task(pictures.keep_taking()))
         background.append(asyncio.create_task(unpacker.keep_unpacking()))
