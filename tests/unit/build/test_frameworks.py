@@ -9,6 +9,7 @@ from preamp.build.errors import SpecError
 from preamp.build.frameworks import detect
 from preamp.build.lookup import find_spec
 from preamp.build.spec_parse import parse_spec
+from preamp.model.apps import Platform
 
 
 def package(folder: Path, *dependencies: str, build: str | None = "x build", **more: object) -> None:
@@ -103,3 +104,43 @@ def test_monorepo_selection(tmp_path: Path) -> None:
         find_spec(tmp_path, app_spec=text, app_root="c")
     with pytest.raises(SpecError, match='Monorepo spec provided without "applications" key'):
         find_spec(tmp_path, app_spec="frontend: {}", app_root="a")
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "name", "output", "last"),
+    [
+        (["nuxt"], "Nuxt", ".amplify-hosting", "npm run build"),
+        (["nitropack"], "Nitro", ".amplify-hosting", "npm run build"),
+        (["astro", "astro-aws-amplify"], "Astro with astro-aws-amplify", ".amplify-hosting",
+         "mv node_modules .amplify-hosting/compute/default"),
+        (["@sveltejs/kit", "amplify-adapter"], "SvelteKit with amplify-adapter", "build", "npm run build"),
+        (["next"], "Next.js", ".next", "npm run build"),
+        (["astro"], "Astro", "dist", "npm run build"),
+    ],
+)  # fmt: skip
+def test_with_a_server(tmp_path: Path, dependencies: list[str], name: str, output: str, last: str) -> None:
+    package(tmp_path, *dependencies)
+    found = detect(tmp_path, Platform.WEB_COMPUTE)
+    section = parse_spec(found.spec).applications[0].frontend
+    assert section.artifacts is not None
+    assert (found.name, section.artifacts.base_directory) == (name, output)
+    assert section.commands[-1].text == last
+
+
+def test_the_platform_decides_whether_an_adapter_counts(tmp_path: Path) -> None:
+    package(tmp_path, "astro", "astro-aws-amplify")
+    assert "baseDirectory: dist" in detect(tmp_path).spec
+    assert "baseDirectory: dist" not in detect(tmp_path, Platform.WEB_COMPUTE).spec
+    assert "baseDirectory: dist" not in (find_spec(tmp_path, platform=Platform.WEB_COMPUTE).generated or "")
+
+
+def test_adapters_without_a_build_script(tmp_path: Path) -> None:
+    package(tmp_path, "amplify-adapter", "@sveltejs/kit", build=None)
+    assert "npx --yes vite build" in detect(tmp_path, Platform.WEB_COMPUTE).spec
+
+
+def test_the_cache_of_next(tmp_path: Path) -> None:
+    package(tmp_path, "next")
+    (tmp_path / "package-lock.json").touch()
+    paths = parse_spec(detect(tmp_path).spec).applications[0].frontend.cache_paths
+    assert paths == (".npm/**/*", ".next/cache/**/*")
