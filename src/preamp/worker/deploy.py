@@ -17,6 +17,7 @@ from preamp.release.verify import verify
 from preamp.settings import Settings
 from preamp.store.blobs import BlobStore
 from preamp.worker.steps import StepLog, Steps
+from preamp.worker.trial import CheckServer
 
 MIB = 1024 * 1024
 
@@ -33,10 +34,12 @@ async def deploy(
     settings: Settings,
     custom_headers: str | None,
     app_root: str | None,
+    check_server: CheckServer | None = None,
 ) -> Release:
     """Publish `folder` and check what was stored; nothing is served yet.
 
-    `log` is the open DEPLOY step's. Raises ReleaseError.
+    `log` is the open DEPLOY step's. check_server: tries the server of a release that has one. Raises
+    ReleaseError.
     """
     log.info(f"Beginning deployment for {site}, buildId {padded(attempt.number)}")
     warnings: list[str] = []
@@ -73,6 +76,8 @@ async def deploy(
     for warning in await asyncio.to_thread(verify, blobs, published.manifest):
         log.warning(warning)
     log.info("Every file of the release is stored and complete.")
+    if check_server is not None and published.manifest.compute is not None:
+        await check_server(published.manifest.compute, log)
     return Release(
         release_id=new_release_id(),
         branch_id=attempt.branch_id,

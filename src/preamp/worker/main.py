@@ -81,6 +81,13 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
                 master=load_master(settings),
                 blobs=stores.blobs,
                 pictures=pictures,
+                trial=ServerTrial(
+                    database=database,
+                    folder=folder,
+                    settings=settings,
+                    sandbox=sandbox,
+                    blobs=stores.blobs,
+                ),
                 unpacked=unpacker,
                 logs=stores.logs,
             ),

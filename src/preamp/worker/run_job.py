@@ -38,6 +38,7 @@ from preamp.worker.keep_tests import keep_tests
 from preamp.worker.pictures import Photographer
 from preamp.worker.steps import AttemptLost, StepLog, Steps
 from preamp.worker.target import Target, build_request, load_target
+from preamp.worker.trial import ServerTrial
 from preamp.worker.unpacked import CacheUnpacker
 
 MAX_REASON = 4000
@@ -61,6 +62,8 @@ class JobRunner:
     """None: there are no pictures, and nothing is said about them."""
     unpacked: CacheUnpacker | None = None
     """None: caches are only kept packed."""
+    trial: ServerTrial | None = None
+    """None: servers of releases are first started when they are wanted."""
     _slots: list[int] = field(default_factory=list)
     _gather: Gatherer = field(init=False)
 
@@ -76,7 +79,7 @@ class JobRunner:
             with self._slot() as slot:
                 target = await asyncio.to_thread(load_target, self.database, self.master, claim)
                 if claim.job.type is JobType.MANUAL:
-                    release = await self._deploy_upload(target, claim, steps)
+                    release = await self._deploy_upload(target, claim, steps, slot)
                 else:
                     release = await self._build(target, claim, steps, slot)
             if self.pictures is not None:
@@ -152,6 +155,7 @@ class JobRunner:
                 or target.app.config.custom_headers
                 or result.spec_headers,
                 app_root=result.app_root,
+                check_server=self.trial.of(target, claim.attempt, slot) if self.trial else None,
             )
 
     async def _keep(self, checked: Checked | None, attempt: Attempt) -> None:
@@ -160,7 +164,7 @@ class JobRunner:
                 keep_tests, checked, attempt=attempt, blobs=self.blobs, database=self.database
             )
 
-    async def _deploy_upload(self, target: Target, claim: Claim, steps: Steps) -> Release:
+    async def _deploy_upload(self, target: Target, claim: Claim, steps: Steps, slot: int) -> Release:
         attempt = claim.attempt
         log = await steps.begin(StepName.DEPLOY)
         _tell_wait(log, claim)
@@ -182,6 +186,7 @@ class JobRunner:
                 settings=self.settings,
                 custom_headers=_custom_http(output) or target.app.config.custom_headers,
                 app_root=None,
+                check_server=self.trial.of(target, attempt, slot) if self.trial else None,
             )
         finally:
             await asyncio.to_thread(shutil.rmtree, workspace, ignore_errors=True)
