@@ -27,6 +27,8 @@ OF_THE_MACHINE = frozenset({"amplify:al2", "amplify:al2023", "amplify:latest"})
 """Amplify's own images: the machine's tools stand in for them."""
 SHARED = Path("/var/cache/preamp/images")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}")
+_LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+)(:\d+)?/")
+"""Registries of this machine need no TLS."""
 PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
@@ -69,8 +71,11 @@ async def provide_image(
     async with locked(folder.with_suffix(".lock")):
         if not (folder / "rootfs").is_dir():
             await _fetch(folder, reference, log)
+    root = folder / "rootfs"
+    if not any(os.path.lexists(root / name) for name in ("bin/bash", "usr/bin/bash")):
+        raise ImageError(f"The image {reference} has no /bin/bash, which builds need: use another one")
     log.info(f"# Image {reference}")
-    return folder / "rootfs"
+    return root
 
 
 async def _fetch(folder: Path, reference: str, log: BuildLog) -> None:
@@ -84,14 +89,37 @@ async def _fetch(folder: Path, reference: str, log: BuildLog) -> None:
     log.info(f"# Fetching image {reference}")
     fetched = folder.with_suffix(f".fetch-{os.getpid()}")
     try:
-        copy = (skopeo, "copy", "--quiet", f"docker://{reference}", f"dir:{fetched}")
+        # Python's tar module does not know every compression that layers may have
+        options = ["--quiet", "--dest-decompress"]
+        if _LOOPBACK.match(reference):
+            options.append("--src-tls-verify=false")
+        copy = (skopeo, "copy", *options, f"docker://{reference}", f"dir:{fetched}")
         done = await run(copy, env={**os.environ, "LC_ALL": "C"})
         if done.code:
-            last = done.errors.splitlines()[-1] if done.errors else f"exit code {done.code}"
-            raise ImageError(f"The image {reference} could not be fetched: {last}")
+            raise ImageError(_why_not_fetched(reference, done.errors))
         await asyncio.to_thread(_unpack_layers, fetched, folder)
     finally:
         await asyncio.to_thread(remove_tree, fetched)
+
+
+def _why_not_fetched(reference: str, errors: str) -> str:
+    """skopeo's last line is a log entry, with the message in quotes."""
+    last = errors.splitlines()[-1] if errors else "it ended without a message"
+    quoted = re.search(r'msg=("(?:[^"\\]|\\.)*")', last)
+    told = json.loads(quoted[1]) if quoted else last
+    text = told.lower()
+    if "manifest unknown" in text or "name unknown" in text or "not found" in text:
+        advice = "the registry has no such image: check its name and tag"
+    elif "unauthorized" in text or "denied" in text:
+        advice = (
+            "the registry wants a login, or it has no such image: check the name, or run `skopeo login` as "
+            "the user that runs the worker"
+        )
+    elif "reference format" in text:
+        advice = "that is not the name of an image"
+    else:
+        advice = "check the name and the network of the machine that runs the build"
+    return f"The image {reference} could not be fetched: {advice}. skopeo says: {told}"
 
 
 def _unpack_layers(fetched: Path, folder: Path) -> None:

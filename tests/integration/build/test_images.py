@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import io
 import os
 import re
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,10 @@ import pytest
 from preamp.build import images
 from preamp.build.errors import SandboxError
 from preamp.build.images import ImageError, image_folder, import_layers
+from preamp.build.logs import BuildLog
 from preamp.build.sandbox import Tier, probe
-from tests.integration.build.support import Builder, Repository, spec
+from tests.integration.build.support import Builder, Log, Repository, spec
+from tests.support.registry import archive_of, push, registry
 
 pytestmark = pytest.mark.needs("git", "bwrap")
 NAME = "registry.test/tools:1"
@@ -41,22 +46,7 @@ def folder(tmp_path: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch) ->
 
 def root_of_host_programs(archive: Path) -> None:
     """A root file system with Bash and little else, out of the machine's own files."""
-    found: dict[str, Path] = {}
-    for program in PROGRAMS:
-        path = Path(f"/usr/bin/{program}")
-        found[f"usr/bin/{program}"] = path
-        linked = subprocess.run(["ldd", path], capture_output=True, text=True).stdout
-        for library in re.findall(r"(/\S+)", linked):
-            found[library.lstrip("/")] = Path(library)
-    with tarfile.open(archive, "w:gz") as tar:
-        for name, path in found.items():
-            tar.add(path.resolve(), name)
-        link = tarfile.TarInfo("bin")
-        link.type, link.linkname = tarfile.SYMTYPE, "usr/bin"
-        tar.addfile(link)
-        release = tarfile.TarInfo("etc/os-release")
-        release.size = 12
-        tar.addfile(release, io.BytesIO(b"NAME=my-own\n"))
+    archive.write_bytes(gzip.compress(archive_of(PROGRAMS, {"etc/os-release": "NAME=my-own\n"})))
 
 
 def test_a_build_sees_the_image(
@@ -75,6 +65,75 @@ def test_a_build_sees_the_image(
     assert builder.output["programs"].split() == sorted(PROGRAMS)
     assert f"Build image: {NAME}" in result.context
     assert not (image_folder(folder, NAME) / "rootfs/usr/bin/new").exists()
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry with an image of three layers, one that is packed by zstd, and one without Bash."""
+    scratch = tmp_path_factory.mktemp("images")
+    with registry(scratch / "registry") as address:
+        base = archive_of(
+            PROGRAMS, {"etc/os-release": "NAME=one\n", "opt/a/x": "", "opt/b/x": "", "gone": ""}
+        )
+        less = archive_of((), {".wh.gone": "", "opt/a/.wh..wh..opq": "", "opt/a/new": ""})
+        more = archive_of((), {"etc/os-release": "NAME=three\n"})
+        push(f"{address}/my/tools:3", [base, less, more], scratch)
+        push(f"{address}/my/tools:zstd", [base], scratch, "--dest-compress-format", "zstd")
+        push(f"{address}/tiny", [archive_of(["cat"])], scratch)
+        yield address
+
+
+@pytest.mark.needs("skopeo", "docker-registry")
+def test_an_image_of_a_registry(repository: Repository, builder: Builder, folder: Path, host: str) -> None:
+    look = "mkdir dist; cat /etc/os-release > dist/x; ls -d /gone /opt/*/* > dist/found 2> /dev/null || true"
+    repository.commit({"amplify.yml": spec(look)})
+    name = f"{host}/my/tools:3"
+    builder.run(repository.folder, app_variables={"_CUSTOM_IMAGE": name})
+    assert f"# Fetching image {name}" in builder.log.text
+    assert builder.output == {"x": "NAME=three\n", "found": "/opt/a/new\n/opt/b/x\n"}
+    builder.run(repository.folder, app_variables={"_CUSTOM_IMAGE": name})
+    assert "# Fetching image" not in builder.log.text, "once is enough"
+    packed = f"{host.replace('localhost', '127.0.0.1')}/my/tools:zstd"
+    builder.run(repository.folder, app_variables={"_CUSTOM_IMAGE": packed})
+    assert builder.output == {"x": "NAME=one\n", "found": "/gone\n/opt/a/x\n/opt/b/x\n"}
+
+
+@pytest.mark.needs("skopeo", "docker-registry")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("{host}/my/tools:4", "the registry has no such image: check its name and tag.*manifest unknown"),
+        ("{host}/none", "the registry has no such image: check its name and tag.*manifest unknown"),
+        ("{host}/UPPER", "that is not the name of an image.*must be lowercase"),
+        ("localhost:1/x", "check the name and the network.*connection refused"),
+        ("{host}/tiny", "has no /bin/bash, which builds need"),
+    ],
+)
+def test_why_an_image_cannot_be_had(
+    repository: Repository, builder: Builder, folder: Path, host: str, name: str, told: str
+) -> None:
+    repository.commit({"index.html": ""})
+    with pytest.raises(ImageError, match=told):
+        builder.run(repository.folder, app_variables={"_CUSTOM_IMAGE": name.format(host=host)})
+    assert not list(folder.glob("*.fetch-*"))
+
+
+@pytest.mark.needs("skopeo", "docker-registry")
+def test_other_machines_need_tls(host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same registry under a name that is not plainly this machine's."""
+    monkeypatch.setattr(images, "_LOOPBACK", re.compile("never"))
+    log = BuildLog(Log())
+    with pytest.raises(ImageError, match="HTTP response to HTTPS client"):
+        asyncio.run(images.provide_image(tmp_path, f"{host}/my/tools:3", owner=None, log=log))
+
+
+@pytest.mark.parametrize(
+    ("name", "loopback"),
+    [("localhost/x", True), ("localhost:5000/x", True), ("127.0.0.1:5000/x", True), ("local.test/x", False),
+     ("localhost.test/x", False), ("127.0.0.1.test/x", False), ("docker.io/localhost/x", False), ("localhost", False)],
+)  # fmt: skip
+def test_only_registries_of_this_machine_need_none(name: str, loopback: bool) -> None:
+    assert bool(images._LOOPBACK.match(name)) is loopback
 
 
 @pytest.mark.parametrize("name", ["amplify:al2", "amplify:al2023"])
