@@ -3,6 +3,7 @@ whoever asks the other one of two is answered."""
 
 from __future__ import annotations
 
+import random
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -31,23 +32,20 @@ SPEC = STATIC_SPEC.replace("cp index.html dist/", "sleep 0.2 && echo $AWS_JOB_ID
 
 def test_restarting_one_process_after_the_other_loses_nothing(tmp_path: Path) -> None:
     with running_cluster(tmp_path, controls=2, workers=2, edges=2, namespaces=False) as cluster:
-        key = cluster.administrator()
-        controls = [
-            cluster.client(control, key, retries={"total_max_attempts": 3, "mode": "standard"})
-            for control in cluster.of_role("control")
-        ]
+        clients = Clients(cluster)
+        client = clients.of(cluster.of_role("control")[0])
         repository = new_repository(tmp_path / "git", {"amplify.yml": SPEC})
-        app_id = controls[0].create_app(name="rolling", repository=repository.url)["app"]["appId"]
+        app_id = client.create_app(name="rolling", repository=repository.url)["app"]["appId"]
         names = [f"b{number}" for number in range(BRANCHES)]
         for name in names:
             repository.commit({"name": name}, branch=name)
-            controls[0].create_branch(appId=app_id, branchName=name)
-            start_job(controls[1], app_id, name)
+            client.create_branch(appId=app_id, branchName=name)
+            clients.start(app_id, name)
         until(lambda: states(cluster) == {"SUCCEED": BRANCHES}, "the first jobs")
         until(lambda: converged(cluster, app_id), "the first pages")
 
         requests: list[tuple[str, Callable[[], bool]]] = [
-            *(("job", partial(start_somewhere, controls, app_id, name)) for name in names),
+            *(("job", partial(clients.start, app_id, name)) for name in names),
             *(("page", partial(get_somewhere, cluster, app_id, name)) for name in names[:2]),
         ]
         with load(requests) as under_load:
@@ -71,22 +69,41 @@ def restart(member: Member) -> None:
     until(lambda: member.log().count(" is ready") > before, f"{member.name} to be started again")
 
 
-def start_somewhere(controls: list[Any], app_id: str, name: str) -> bool:
-    """As a load balancer does: one that listens no more is left out."""
-    try:
-        return start_job(controls[0], app_id, name)
-    except EndpointConnectionError:
-        return start_job(controls[1], app_id, name)
-
-
 def get_somewhere(cluster: Cluster, app_id: str, name: str) -> bool:
-    first, second = cluster.of_role("edge")
-    try:
-        status, page = cluster.page(first, app_id, name)
-    except ConnectionRefusedError:
-        status, page = cluster.page(second, app_id, name)
-    assert status == 200, page
-    return True
+    """As a load balancer does: one that does not listen is left out."""
+    edges = cluster.of_role("edge")
+    for edge in random.sample(edges, len(edges)):
+        try:
+            status, page = cluster.page(edge, app_id, name)
+        except ConnectionRefusedError:
+            continue
+        assert status == 200, page
+        return True
+    raise AssertionError("no edge listens")
+
+
+class Clients:
+    """boto3 for whichever control processes there are."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster, self._key = cluster, cluster.administrator()
+        self._made: dict[str, Any] = {}
+
+    def of(self, member: Member) -> Any:
+        if member.name not in self._made:
+            retries = {"total_max_attempts": 3, "mode": "standard"}
+            self._made[member.name] = self._cluster.client(member, self._key, retries=retries)
+        return self._made[member.name]
+
+    def start(self, app_id: str, name: str) -> bool:
+        """Start a job; one that does not listen is left out."""
+        controls = self._cluster.of_role("control")
+        for control in random.sample(controls, len(controls)):
+            try:
+                return start_job(self.of(control), app_id, name)
+            except EndpointConnectionError:
+                continue
+        raise AssertionError("no control process listens")
 
 
 def states(cluster: Cluster) -> Counter[str]:

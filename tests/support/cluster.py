@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,8 +93,16 @@ class Cluster:
     def of_role(self, role: str) -> list[Member]:
         return [member for member in self.members if member.role == role]
 
-    def add(self, role: str, *flags: str, port: int | None = None, network: str | None = None) -> Member:
-        name = f"{role}{len(self.of_role(role)) + 1}"
+    def add(
+        self,
+        role: str,
+        *flags: str,
+        port: int | None = None,
+        network: str | None = None,
+        module: Sequence[str] = ("preamp",),
+    ) -> Member:
+        """`module`: what Python runs, with its first arguments."""
+        name = f"{role}{sum(thread.name.startswith(role) for thread in self.threads) + 1}"
         data = self.folder / name
         address = ("--control" if role == "control" else "--edge", f"127.0.0.1:{port}") if port else ()
         inside = self.network.inside(network) if network and self.network else []
@@ -102,7 +110,7 @@ class Cluster:
             role=role,
             name=name,
             data=data,
-            command=[*inside, sys.executable, "-m", "preamp", role, "--data", str(data), *address, *flags],
+            command=[*inside, sys.executable, "-m", *module, role, "--data", str(data), *address, *flags],
             environment=environment_of(self.settings),
             port=port,
             network=network,
@@ -112,6 +120,14 @@ class Cluster:
         self.threads.append(thread)
         thread.start()
         return member
+
+    def end(self, member: Member) -> None:
+        """SIGTERM, and it is not started again."""
+        member.wanted = False
+        self.members.remove(member)
+        member.signal(signal.SIGTERM)
+        if member.process is not None:
+            assert member.process.wait(60) == 0, member.log()[-3000:]
 
     def url(self, member: Member) -> str:
         return f"http://127.0.0.1:{member.port}"
