@@ -16,7 +16,7 @@ from preamp.model.apps import App
 from preamp.model.branches import Branch
 from preamp.model.caller import Caller
 from preamp.model.errors import BadRequest
-from preamp.model.jobs import Job, JobState, JobType, SourceUrlType
+from preamp.model.jobs import JobState, JobType, SourceUrlType, new_job
 from preamp.model.sources import BucketSource, SourceUrlError, parse_source
 from preamp.model.times import now_ms
 from preamp.store import branches, jobs, uploads
@@ -38,21 +38,12 @@ def create_deployment(
         app, branch = find_branch(tx.conn, caller, request.app_id, request.branch_name)
         _refuse_repository(app)
         _refuse_second(tx.conn, branch)
-        job = Job(
+        job = new_job(
             branch_id=branch.branch_id,
             number=branches.next_job_number(tx.conn, branch.branch_id),
             type=JobType.MANUAL,
             state=JobState.CREATED,
-            stop_requested_ms=None,
-            reason=None,
-            commit=None,
-            source_url=None,
-            source_url_type=None,
-            created_ms=now,
-            started_ms=None,
-            ended_ms=None,
-            attempt=0,
-            status_reason=None,
+            now=now,
         )
         jobs.insert_job(tx.conn, job, scope=caller.scope, app_id=app.app_id)
         uploads.expect(tx.conn, branch.branch_id, job.number, files)

@@ -7,7 +7,7 @@ from preamp.engine.supersede import supersede_pushes
 from preamp.model.branches import Branch
 from preamp.model.caller import Scope
 from preamp.model.errors import LimitExceeded
-from preamp.model.jobs import Commit, Job, JobState, JobType
+from preamp.model.jobs import Commit, Job, JobType, new_job
 from preamp.store import branches, jobs
 from preamp.store.database import Write
 
@@ -33,21 +33,13 @@ def accept_job(
     """
     if not queue:
         refuse_second(tx, branch)
-    job = Job(
+    job = new_job(
         branch_id=branch.branch_id,
         number=branches.next_job_number(tx.conn, branch.branch_id),
         type=type,
-        state=JobState.PENDING,
-        stop_requested_ms=None,
         reason=reason,
         commit=commit,
-        source_url=None,
-        source_url_type=None,
-        created_ms=now,
-        started_ms=now,
-        ended_ms=None,
-        attempt=0,
-        status_reason=None,
+        now=now,
     )
     jobs.insert_job(tx.conn, job, scope=scope, app_id=branch.app_id, pushed=queue)
     if supersede:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from preamp.engine.interface import Engine
 from preamp.model.apps import App
 from preamp.model.branches import Branch
-from preamp.model.jobs import Job, JobState, JobType, SourceUrlType
+from preamp.model.jobs import Job, JobType, SourceUrlType, new_job
 from preamp.store import branches, jobs
 from preamp.store.database import Database, Write
 
@@ -30,21 +30,13 @@ def accept_from_source(
     tx: Write, engine: Engine, *, app: App, branch: Branch, url: str, kind: SourceUrlType, now: int
 ) -> Job:
     """A pending deployment of what the worker finds at `url`; the branch has no unfinished job."""
-    job = Job(
+    job = new_job(
         branch_id=branch.branch_id,
         number=branches.next_job_number(tx.conn, branch.branch_id),
         type=JobType.MANUAL,
-        state=JobState.PENDING,
-        stop_requested_ms=None,
-        reason=None,
-        commit=None,
         source_url=url,
         source_url_type=kind,
-        created_ms=now,
-        started_ms=now,
-        ended_ms=None,
-        attempt=0,
-        status_reason=None,
+        now=now,
     )
     jobs.insert_job(tx.conn, job, scope=app.scope, app_id=app.app_id)
     engine.wake(tx, branch.branch_id)

@@ -14,7 +14,7 @@ from preamp.model.apps import App
 from preamp.model.branches import Branch
 from preamp.model.errors import BadRequest, NotFound
 from preamp.model.ids import new_release_id
-from preamp.model.jobs import Job, JobState, JobType
+from preamp.model.jobs import JobState, JobType, new_job
 from preamp.model.releases import Release
 from preamp.model.switches import Switch, SwitchKind
 from preamp.store import branches, changes, jobs, releases, switches
@@ -67,21 +67,15 @@ def promote(tx: Write, app: App, source: Branch, target: Branch, *, actor: str, 
     number = branches.next_job_number(conn, target.branch_id)
     jobs.insert_job(
         conn,
-        Job(
+        new_job(
             branch_id=target.branch_id,
             number=number,
             type=JobType.RELEASE if built and built.commit else JobType.MANUAL,
             state=JobState.SUCCEED,
-            stop_requested_ms=None,
             reason=f"Promoted from job {release.job} of branch {source.name}",
             commit=built.commit if built else None,
-            source_url=None,
-            source_url_type=None,
-            created_ms=now,
-            started_ms=now,
+            now=now,
             ended_ms=now,
-            attempt=0,
-            status_reason=None,
         ),
         scope=app.scope,
         app_id=app.app_id,

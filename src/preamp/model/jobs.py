@@ -129,6 +129,38 @@ class Job(Struct, frozen=True, kw_only=True):
         return _SHOWN[self.state]
 
 
+def new_job(
+    *,
+    branch_id: int,
+    number: int,
+    type: JobType,  # noqa: A002 (the wire's own word)
+    now: int,
+    state: JobState = JobState.PENDING,
+    reason: str | None = None,
+    commit: Commit | None = None,
+    source_url: str | None = None,
+    source_url_type: SourceUrlType | None = None,
+    ended_ms: int | None = None,
+) -> Job:
+    """A job that no worker has had yet. A deployment that is only CREATED was not asked to run."""
+    return Job(
+        branch_id=branch_id,
+        number=number,
+        type=type,
+        state=state,
+        stop_requested_ms=None,
+        reason=reason,
+        commit=commit,
+        source_url=source_url,
+        source_url_type=source_url_type,
+        created_ms=now,
+        started_ms=None if state is JobState.CREATED else now,
+        ended_ms=ended_ms,
+        attempt=0,
+        status_reason=None,
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
     """One step of a job, of its newest attempt."""
