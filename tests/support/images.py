@@ -123,10 +123,8 @@ def quarters(width: int = 400, height: int = 200) -> pyvips.Image:
 def photo(width: int, height: int) -> pyvips.Image:
     """Soft colours with some detail, the same every time."""
     places = pyvips.Image.xyz(width, height)
-    bands = [
-        ((places[0] / width * 6 + k).sin() * 60 + (places[1] / height * 9 * k).cos() * 60 + 128)
-        for k in (1, 2, 3)
-    ]
+    across, down = places[0] * (360 / width), places[1] * (360 / height)
+    bands = [(across * k * 3).sin() * 60 + (down * 5 * k + across).cos() * 50 + 128 for k in (1, 2, 3)]
     return bands[0].bandjoin(bands[1:]).cast("uchar").copy(interpretation="srgb")
 
 
