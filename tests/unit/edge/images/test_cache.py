@@ -1,4 +1,5 @@
 import os
+import shutil
 import threading
 
 import pytest
@@ -91,3 +92,12 @@ def test_several_at_once(tmp_path):
         thread.join()
     assert not wrong
     assert size(tmp_path) <= 20_000 * 1.3
+
+
+def test_the_folder_may_be_deleted_at_any_time(tmp_path):
+    cache = FileCache(tmp_path / "cache", max_bytes=10_000)
+    cache.put(name(1), b"one")
+    shutil.rmtree(tmp_path / "cache")
+    assert cache.get(name(1)) is None
+    cache.put(name(1), b"again")
+    assert cache.get(name(1)) == b"again"
