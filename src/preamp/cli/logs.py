@@ -78,7 +78,7 @@ def compute_logs(app: str, branch: str, job: str | None, following: bool, data: 
         app_id = app_id_of(it, app)
         with it.database.read() as conn:
             found = get_branch(conn, app_id, branch)
-        folder = DataFolder(it.settings.data).compute / "logs"
+        folder = DataFolder(it.settings.data).compute_logs
     if found is None:
         raise CommandError(f"the app {app_id} has no branch {branch!r}")
     number = found.active_job if job is None else int(job)

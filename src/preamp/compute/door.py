@@ -8,9 +8,9 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from preamp.compute.errors import ComputeError
-from preamp.compute.host import Host
 from preamp.compute.messages import (
     Broken,
     FromClient,
@@ -28,6 +28,9 @@ from preamp.compute.messages import (
     read_from_client,
 )
 from preamp.compute.server import ANSWER_SECONDS, Server
+
+if TYPE_CHECKING:
+    from preamp.compute.host import Host
 
 _log = logging.getLogger(__name__)
 

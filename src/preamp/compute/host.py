@@ -8,7 +8,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,6 +79,8 @@ class Host:
         """And those that start or retire."""
         self._slots: set[int] = set()
         self._failures = Failures()
+        self._looks: dict[Server, asyncio.Task[None]] = {}
+        """At servers that refused a connection."""
         self._making_room = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sockets = itertools.count(1)
@@ -93,6 +95,9 @@ class Host:
         """A running server; until the caller awaits something it stays so. Raises ComputeError."""
         while True:
             server = self._servers.get(release_id)
+            if server is not None and server in self._looks:
+                await asyncio.shield(self._looks[server])
+                continue
             if server is None:
                 if self._stopping:
                     raise StartError("the compute host stops")
@@ -215,9 +220,13 @@ class Host:
         await self._clean(server, 0)
 
     def broken(self, server: Server) -> None:
-        """A client could not connect: look, and kill a server that lives without listening."""
-        if server.state is ServerState.RUNNING:
-            self._spawn(self._look(server))
+        """A client could not connect: look, and kill a server that lives without listening.
+
+        Nobody gets it meanwhile: a server that has just died would be given to the client again.
+        """
+        if server.state is ServerState.RUNNING and server not in self._looks:
+            look = self._looks[server] = self._spawn(self._look(server))
+            look.add_done_callback(lambda _: self._looks.pop(server))
 
     async def _look(self, server: Server) -> None:
         assert server.instance is not None
@@ -308,11 +317,12 @@ class Host:
             server.slot = None
         self._all.discard(server)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(_tell)
+        return task
 
 
 def _tell(task: asyncio.Task[None]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preamp.compute.door import Door
@@ -31,6 +32,7 @@ async def run_compute(settings: Settings, *, ready: Callable[[], None], stop: as
     try:
         await door.open(folder.run / CONTROL_SOCKET)
         ready()
+        opening.expect(folder.compute_known)
         await stop.wait()
         await opening.close()
         await door.close()
@@ -46,17 +48,22 @@ class _Opening:
         self.door: Door | None = None
         self._opened: asyncio.Task[Machinery] | None = None
 
+    def expect(self, known: Path) -> None:
+        """Where servers ran before some will soon be wanted: nobody is to wait for us then."""
+        if known.is_dir() and next(known.iterdir(), None) is not None:
+            self._opened = asyncio.create_task(self._open())
+            self._opened.add_done_callback(self._failed)
+
+    def _failed(self, task: asyncio.Task[Machinery]) -> None:
+        if self._opened is task and (task.cancelled() or task.exception()):
+            self._opened = None
+
     async def host(self) -> Host:
         """Raises ComputeError when this machine cannot run servers; then it is tried again the next time."""
         if self._opened is None:
             self._opened = asyncio.create_task(self._open())
-        opened = self._opened
-        try:
-            return (await asyncio.shield(opened)).host
-        except Exception:
-            if self._opened is opened:
-                self._opened = None
-            raise
+            self._opened.add_done_callback(self._failed)
+        return (await asyncio.shield(self._opened)).host
 
     async def _open(self) -> Machinery:
         from preamp.compute.machinery import open_machinery

@@ -39,7 +39,7 @@ def make_places(folder: DataFolder, owner: tuple[int, int] | None) -> Places:
         # such as a data folder of root, which nobody else may enter
         base = _shared(folder.root)
     bundles, work = base / "bundles", base / "work"
-    own = (folder.compute / "logs", folder.compute / "known", folder.run / "compute")
+    own = (folder.compute_logs, folder.compute_known, folder.run / "compute")
     for place in (bundles, work, *own):
         place.mkdir(parents=True, exist_ok=True)
     for place in (base, bundles, work):

@@ -6,13 +6,16 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from preamp.compute.bundles import Bundle
-from preamp.compute.facts import Facts
-from preamp.compute.instance import Instance
-from preamp.compute.logs import ServerLog
 from preamp.compute.messages import FromHost, Gone, Kept, Retire
+
+if TYPE_CHECKING:
+    # A host that nobody needs yet does without them.
+    from preamp.compute.bundles import Bundle
+    from preamp.compute.facts import Facts
+    from preamp.compute.instance import Instance
+    from preamp.compute.logs import ServerLog
 
 ANSWER_SECONDS = 5.0
 """How long a client may take to answer; one that does not is taken to use what it holds."""

@@ -71,8 +71,18 @@ class DataFolder:
 
     @property
     def compute(self) -> Path:
-        """Of servers of releases: their logs, what they are started with, and their unpacked files."""
+        """Of servers of releases: their unpacked files, and what follows."""
         return self.root / "compute"
+
+    @property
+    def compute_logs(self) -> Path:
+        """What servers print."""
+        return self.compute / "logs"
+
+    @property
+    def compute_known(self) -> Path:
+        """What servers were started with the last time, sealed."""
+        return self.compute / "known"
 
     @property
     def run(self) -> Path:
