@@ -12,6 +12,7 @@ from preamp.api.find import find_app
 from preamp.api.limits import admit_app
 from preamp.api.pages import page_of
 from preamp.api.services import Services
+from preamp.api.thumbnails import thumbnails
 from preamp.api.variables import checked_variables, given
 from preamp.model.apps import (
     App,
@@ -25,7 +26,6 @@ from preamp.model.apps import (
 from preamp.model.branches import Branch
 from preamp.model.caller import Caller
 from preamp.model.ids import app_arn, new_app_id
-from preamp.model.jobs import Job
 from preamp.model.times import now_ms, seconds
 from preamp.store import apps, branches, changes, jobs
 
@@ -55,7 +55,7 @@ def create_app(
 def get_app(services: Services, caller: Caller, request: shapes.GetAppRequest) -> shapes.GetAppResult:
     with services.database.read() as conn:
         app = find_app(conn, caller, request.app_id)
-        return shapes.GetAppResult(app=_presented(services, conn, app))
+        return shapes.GetAppResult(app=_presented(services, caller, conn, app))
 
 
 def update_app(
@@ -69,7 +69,7 @@ def update_app(
         _keep_token(services, tx.conn, app.app_id, request)
         changes.record(tx, app.app_id, now=now)
         updated = replace(app, config=config, updated_ms=now)
-        return shapes.UpdateAppResult(app=_presented(services, tx.conn, updated))
+        return shapes.UpdateAppResult(app=_presented(services, caller, tx.conn, updated))
 
 
 def delete_app(
@@ -78,7 +78,7 @@ def delete_app(
     """Everything of the app goes; jobs that run notice that they are not wanted any more and stop."""
     with services.database.write() as tx:
         app = find_app(tx.conn, caller, request.app_id)
-        presented = _presented(services, tx.conn, app)
+        presented = _presented(services, caller, tx.conn, app)
         for branch_id in jobs.unfinished_of_app(tx.conn, app.app_id):
             services.engine.wake(tx, branch_id)
         apps.delete_app(tx.conn, app.app_id)
@@ -98,7 +98,7 @@ def list_apps(services: Services, caller: Caller, request: shapes.ListAppsReques
     with services.database.read() as conn:
         rows = apps.page_apps(conn, caller.scope, after=page.after or 0, limit=page.limit + 1)
         found, token = page.cut(rows)
-        production = _production(conn, [app.app_id for app in found])
+        production = _production(services, caller, conn, [app.app_id for app in found])
     return shapes.ListAppsResult(
         apps=tuple(_present(services, app, production.get(app.app_id)) for app in found),
         next_token=token,
@@ -191,22 +191,33 @@ def _keep_token(
         apps.set_access_token(conn, app_id, services.master.seal(token, owner=app_id))
 
 
-def _presented(services: Services, conn: Connection, app: App) -> shapes.App:
-    return _present(services, app, _production(conn, [app.app_id]).get(app.app_id))
+def _presented(services: Services, caller: Caller, conn: Connection, app: App) -> shapes.App:
+    return _present(services, app, _production(services, caller, conn, [app.app_id]).get(app.app_id))
 
 
-def _production(conn: Connection, app_ids: list[str]) -> Mapping[str, tuple[Branch, Job | None]]:
-    """The first production branch of each app, with the job that it serves."""
-    found: dict[str, tuple[Branch, Job | None]] = {}
+def _production(
+    services: Services, caller: Caller, conn: Connection, app_ids: list[str]
+) -> Mapping[str, shapes.ProductionBranch]:
+    """The first production branch of each app, as it is shown."""
+    found: dict[str, Branch] = {}
     for branch in branches.branches_of_apps(conn, app_ids):
-        if branch.config.stage == "PRODUCTION" and branch.app_id not in found:
-            active = branch.active_job
-            job = jobs.get_job(conn, branch.branch_id, active) if active is not None else None
-            found[branch.app_id] = (branch, job)
-    return found
+        if branch.config.stage == "PRODUCTION":
+            found.setdefault(branch.app_id, branch)
+    pictures = thumbnails(services, caller, conn, list(found.values()))
+    shown = {}
+    for app_id, branch in found.items():
+        active = branch.active_job
+        job = jobs.get_job(conn, branch.branch_id, active) if active is not None else None
+        shown[app_id] = shapes.ProductionBranch(
+            branch_name=branch.name,
+            last_deploy_time=seconds(job.ended_ms) if job and job.ended_ms else None,
+            status=job.status if job else None,
+            thumbnail_url=pictures.get(branch.branch_id),
+        )
+    return shown
 
 
-def _present(services: Services, app: App, production: tuple[Branch, Job | None] | None) -> shapes.App:
+def _present(services: Services, app: App, production: shapes.ProductionBranch | None) -> shapes.App:
     config = app.config
     return shapes.App(
         app_id=app.app_id,
@@ -232,7 +243,7 @@ def _present(services: Services, app: App, production: tuple[Branch, Job | None]
             )
             for rule in config.custom_rules
         ),
-        production_branch=_present_production(production) if production else None,
+        production_branch=production,
         build_spec=config.build_spec,
         custom_headers=config.custom_headers or "",
         enable_auto_branch_creation=config.enable_auto_branch_creation,
@@ -241,15 +252,6 @@ def _present(services: Services, app: App, production: tuple[Branch, Job | None]
         repository_clone_method=_clone_method(config.repository),
         cache_config=shapes.CacheConfig(type=config.cache_config),
         job_config=shapes.JobConfig(build_compute_type=config.compute_type),
-    )
-
-
-def _present_production(production: tuple[Branch, Job | None]) -> shapes.ProductionBranch:
-    branch, job = production
-    return shapes.ProductionBranch(
-        branch_name=branch.name,
-        last_deploy_time=seconds(job.ended_ms) if job and job.ended_ms else None,
-        status=job.status if job else None,
     )
 
 

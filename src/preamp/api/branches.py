@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from preamp.api.find import find_app, find_branch
 from preamp.api.limits import refuse_over
 from preamp.api.pages import page_of
 from preamp.api.services import Services
+from preamp.api.thumbnails import thumbnails
 from preamp.api.variables import checked_variables, given
 from preamp.engine.domains import attach_new_branch
 from preamp.model.apps import App
@@ -23,7 +24,7 @@ from preamp.model.errors import BadRequest
 from preamp.model.ids import MAX_LABEL, branch_arn, branch_label, padded
 from preamp.model.quotas import Quota
 from preamp.model.times import now_ms, seconds
-from preamp.store import artifacts, branches, changes, domains, jobs
+from preamp.store import branches, changes, domains, jobs
 
 
 def create_branch(
@@ -66,7 +67,7 @@ def get_branch(
     with services.database.read() as conn:
         app, branch = find_branch(conn, caller, request.app_id, request.branch_name)
         hosts = domains.hosts_of_branches(conn, [branch.branch_id])
-        pictures = _thumbnails(services, caller, conn, [branch])
+        pictures = thumbnails(services, caller, conn, [branch])
     return shapes.GetBranchResult(branch=_present(app, branch, hosts, pictures))
 
 
@@ -118,7 +119,7 @@ def list_branches(
         app = find_app(conn, caller, request.app_id)
         rows = branches.page_branches(conn, app.app_id, after=page.after or 0, limit=page.limit + 1)
         hosts = domains.hosts_of_branches(conn, [branch.branch_id for branch in rows])
-        pictures = _thumbnails(services, caller, conn, rows)
+        pictures = thumbnails(services, caller, conn, rows)
     found, token = page.cut([(branch.branch_id, branch) for branch in rows])
     return shapes.ListBranchesResult(
         branches=tuple(_present(app, branch, hosts, pictures) for branch in found), next_token=token
@@ -177,24 +178,13 @@ def _free_label(conn: Connection, app_id: str, name: str, *, except_branch: int 
     raise AssertionError("count() does not end")
 
 
-def _thumbnails(
-    services: Services, caller: Caller, conn: Connection, rows: Sequence[Branch]
-) -> Mapping[int, str]:
-    """URLs of the pictures of what is served, by branch id, where there is one."""
-    served = [(branch.branch_id, branch.active_job) for branch in rows if branch.active_job is not None]
-    return {
-        key[0]: services.links.test_artifact(caller.endpoint, *key, picture.ordinal)
-        for key, picture in artifacts.screenshots_of(conn, served).items()
-    }
-
-
 def _present(
     app: App,
     branch: Branch,
     hosts: Mapping[int, tuple[str, ...]],
-    thumbnails: Mapping[int, str] = MappingProxyType({}),
+    pictures: Mapping[int, str] = MappingProxyType({}),
 ) -> shapes.Branch:
-    """`hosts`: custom host names by branch id; `thumbnails`: URLs by branch id."""
+    """`hosts`: custom host names by branch id; `pictures`: thumbnails' URLs by branch id."""
     config = branch.config
     return shapes.Branch(
         branch_arn=branch_arn(
@@ -220,7 +210,7 @@ def _present(
         basic_auth_credentials=config.basic_auth_credentials,
         build_spec=config.build_spec,
         ttl=config.ttl,
-        thumbnail_url=thumbnails.get(branch.branch_id),
+        thumbnail_url=pictures.get(branch.branch_id),
         enable_pull_request_preview=config.enable_pull_request_preview,
         pull_request_environment_name=config.pull_request_environment_name,
         backend_environment_arn=config.backend_environment_arn,

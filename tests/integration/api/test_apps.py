@@ -6,9 +6,12 @@ import base64
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import update
 
+from preamp.store import artifacts, branches, tables
 from tests.support.control import REPOSITORY, InProcess, app_with_branch, refused
 
 CREDENTIALS = base64.b64encode(b"user:password").decode()
@@ -202,6 +205,25 @@ def test_production_branch_appears_with_its_stage(client: Any) -> None:
     client.update_branch(appId=app_id, branchName="main", stage="PRODUCTION")
     assert app_of(client, app_id)["productionBranch"] == {"branchName": "main"}
     assert client.list_apps()["apps"] == [app_of(client, app_id)]
+
+
+def test_production_branch_has_the_picture_of_what_it_serves(preamp: InProcess, client: Any) -> None:
+    app_id = app_with_branch(client)
+    client.update_branch(appId=app_id, branchName="main", stage="PRODUCTION")
+    blobs = preamp.control.stores.blobs
+    picture = blobs.put_bytes(b"\x89PNG")
+    with preamp.database.write() as tx:
+        branch = branches.get_branch(tx.conn, app_id, "main")
+        assert branch is not None
+        tx.conn.execute(update(tables.branches).values(active_job=3))
+        artifacts.add_screenshot(tx.conn, branch.branch_id, 3, "1280x800.png", picture)
+        artifacts.add_screenshot(tx.conn, branch.branch_id, 4, "1280x800.png", picture)
+    url = app_of(client, app_id)["productionBranch"]["thumbnailUrl"]
+    status, headers, body = preamp.fetch("GET", url)
+    assert (status, headers["content-type"], body) == (200, "image/png", b"\x89PNG")
+    of_branch = client.get_branch(appId=app_id, branchName="main")["branch"]["thumbnailUrl"]
+    assert urlsplit(url).path == urlsplit(of_branch).path
+    assert "thumbnailUrl" in client.list_apps()["apps"][0]["productionBranch"]
 
 
 @pytest.mark.parametrize(
