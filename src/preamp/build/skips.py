@@ -1,4 +1,4 @@
-"""Builds that need not be: decided on the mirror, before anything is copied into a workspace."""
+"""Builds that need not be: decided before anything is copied into a workspace."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ async def reason_to_skip(request: BuildRequest, mirror: Mirror, commit: Commit) 
     """`[skip-cd]`, and AMPLIFY_DIFF_DEPLOY (behaviour reference, sections 5.4 and 6)."""
     if request.obey_skip_mark and has_skip_mark(commit.message):
         return "Skipped: the commit message ends with [skip-cd]"
-    variables = user_variables(request)
-    if variables.get("AMPLIFY_DIFF_DEPLOY", "").strip().lower() != "true" or not request.built_commit:
+    if not request.built_commit or not compares(request):
         return None
-    root, origin = _root(variables)
+    root, origin = _root(user_variables(request))
     if origin is None and not await mirror.has(commit.commit_id, root):
         root = ""
     if await mirror.differs(request.built_commit, commit.commit_id, root):
@@ -28,6 +27,11 @@ async def reason_to_skip(request: BuildRequest, mirror: Mirror, commit: Commit) 
         f"Skipped: AMPLIFY_DIFF_DEPLOY is true, and nothing in {root or 'the repository'!r} has changed "
         f"since commit {request.built_commit}, which is served"
     )
+
+
+def compares(request: BuildRequest) -> bool:
+    """Whether a build is wanted only when something changed."""
+    return user_variables(request).get("AMPLIFY_DIFF_DEPLOY", "").strip().lower() == "true"
 
 
 def _root(variables: dict[str, str]) -> tuple[str, str | None]:

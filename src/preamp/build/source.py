@@ -12,6 +12,7 @@ from preamp.build.errors import BuildSkipped, SourceError
 from preamp.build.git import Git, Remote, explain
 from preamp.build.logs import BuildLog
 from preamp.build.mirror import Mirror, locked, mirror_folder
+from preamp.build.peek import reason_seen_from_afar
 from preamp.build.request import BuildRequest
 from preamp.build.skips import reason_to_skip
 from preamp.build.workspace import Workspace, give
@@ -39,6 +40,11 @@ async def check_out(
     careful = Git(target, trusted_config=False)
     source = str(workspace.source)
     async with locked(mirror.with_suffix(".lock")):
+        if not mirror.exists():
+            found = await reason_seen_from_afar(request, target, fetching, workspace.private / "peek.git")
+            if found is not None:
+                on_commit(found[1])
+                raise BuildSkipped(*found)
         bare = Mirror(mirror, target, fetching)
         sha = await bare.update(branch, request.commit_id)
         commit = await bare.describe(sha)

@@ -130,7 +130,8 @@ def test_other_machines_need_tls(host: str, monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize(
     ("name", "loopback"),
     [("localhost/x", True), ("localhost:5000/x", True), ("127.0.0.1:5000/x", True), ("local.test/x", False),
-     ("localhost.test/x", False), ("127.0.0.1.test/x", False), ("docker.io/localhost/x", False), ("localhost", False)],
+     ("localhost.test/x", False),
+     ("127.0.0.1.test/x", False), ("docker.io/localhost/x", False), ("localhost", False)],
 )  # fmt: skip
 def test_only_registries_of_this_machine_need_none(name: str, loopback: bool) -> None:
     assert bool(images._LOOPBACK.match(name)) is loopback

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from pathlib import Path
+
 import pytest
 
 from preamp.build.errors import BuildSkipped, SourceError
+from preamp.build.git import Git, Remote
+from preamp.build.peek import reason_seen_from_afar
 from preamp.build.request import EventKind
 from tests.integration.build.support import Builder, Repository
 
@@ -86,3 +92,47 @@ def test_a_root_outside(repository: Repository, builder: Builder, first: str) ->
         builder.run(
             repository.folder, app_variables=DIFF | {"AMPLIFY_DIFF_DEPLOY_ROOT": "../x"}, built_commit=first
         )
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_without_a_mirror_neither_files_nor_history_are_fetched(
+    repository: Repository, builder: Builder, first: str, tmp_path: Path
+) -> None:
+    """The first job of a worker that has never seen the repository."""
+    repository.git("config", "uploadpack.allowFilter", "true")
+    repository.commit({"docs/big": os.urandom(1_000_000).hex()})
+    same = repository.commit({"docs/a": "2"})
+    for commit_id in (None, "HEAD", same):
+        builder.events.clear()
+        with pytest.raises(BuildSkipped, match="nothing in 'src' has changed") as caught:
+            builder.run(repository.folder, app_variables=DIFF, built_commit=first, commit_id=commit_id)
+        assert caught.value.commit.commit_id == same
+        assert [event.kind for event in builder.events] == [EventKind.SOURCE]
+        assert size(builder.folders.mirrors) == 0, "there is only a lock"
+    request = builder.request(repository.folder, app_variables=DIFF, built_commit=first)
+    target = Remote(url=str(repository.folder), local=True)
+    git = Git(target, trusted_config=True)
+    assert asyncio.run(reason_seen_from_afar(request, target, git, tmp_path / "peek.git"))
+    assert 0 < size(tmp_path / "peek.git") < 100_000
+    repository.commit({"src/a": "2"})
+    builder.run(repository.folder, app_variables=DIFF, built_commit=first)
+    assert size(builder.folders.mirrors) > 1_000_000
+
+
+def test_a_host_that_cannot_leave_out_files(repository: Repository, builder: Builder, first: str) -> None:
+    repository.git("config", "uploadpack.allowFilter", "false")
+    repository.commit({"docs/a": "2"})
+    with pytest.raises(BuildSkipped):
+        builder.run(repository.folder, app_variables=DIFF, built_commit=first)
+
+
+def test_an_abbreviated_commit_is_left_to_the_clone(
+    repository: Repository, builder: Builder, first: str
+) -> None:
+    second = repository.commit({"docs/a": "2"})
+    with pytest.raises(BuildSkipped):
+        builder.run(repository.folder, app_variables=DIFF, built_commit=first, commit_id=second[:10])
+    assert size(builder.folders.mirrors) > 0
