@@ -20,6 +20,7 @@ BENCHES = {
     "forms": "bench.forms",
     "job": "bench.job",
     "list_jobs": "bench.list_jobs",
+    "rollback": "bench.rollback",
     "proxy": "bench.edge.proxy",
     "start_job": "bench.start_job",
     "stored": "bench.stored",
