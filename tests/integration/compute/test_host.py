@@ -50,7 +50,7 @@ def test_es_modules_and_options_of_listen(site: Site) -> None:
             import { createServer } from "node:http";
             const server = createServer((request, response) => response.end(JSON.stringify([
               server.address(), request.socket.remoteAddress])));
-            server.listen({ port: process.env.PORT, host: "0.0.0.0" }, () => console.log("up"));
+            server.listen({ path: false, port: process.env.PORT, host: "0.0.0.0" }, () => console.log("up"));
         """
         release = site.release({"server.mjs": module}, runtime="nodejs20.x")
         async with running(site) as it:
