@@ -40,8 +40,9 @@ function relisten() {
     if (typeof first === "number") return first;
     if (typeof first === "string") return /^\d+$/.test(first) ? Number(first) : null;
     if (first === null || typeof first !== "object") return null;
-    if (first.path !== undefined || first.fd !== undefined || first._handle || first.handle) return null;
-    return first.port === undefined || first.port === null ? null : Number(first.port);
+    // as Node decides: a handle or a descriptor before the port, the port before a path
+    if (first._handle || first.handle || (typeof first.fd === "number" && first.fd >= 0)) return null;
+    return typeof first.port === "number" || typeof first.port === "string" ? Number(first.port) : null;
   }
 
   function isOurPort(port) {
