@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from preamp.model.deploy_manifest import ImageFormat
 
+MOST_OUTPUT = 4_000_000
+"""Bytes of an image that is made: Amplify's limit."""
+
 
 class Fit(StrEnum):
     """How a width and a height are met; nothing is ever enlarged."""

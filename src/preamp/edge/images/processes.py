@@ -11,16 +11,19 @@ import msgspec
 
 from preamp.edge.images import wire
 from preamp.edge.images.errors import ImageError
-from preamp.edge.images.operation import Order
+from preamp.edge.images.operation import MOST_OUTPUT, Order
 
 START_SECONDS = 20.0
 IDLE_SECONDS = 60.0
+MOST_NOTE = 64 * 1024
 THREADS = 2
 """That a program uses for one image."""
 MOST_WAITING = 64
 """Images that wait for a free program; each holds its source in memory."""
 MOST_IMAGES = 500
 """After so many a program is replaced: its memory falls to pieces with time."""
+BROKEN = (OSError, EOFError, ValueError, msgspec.MsgspecError)
+"""What talking to a program raises that has ended, or that does not keep to the protocol."""
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +81,7 @@ class Transformers:
             reusable = program.images < MOST_IMAGES
         except TimeoutError:
             raise ImageError(504, f"the image took longer than {self._seconds:g} s") from None
-        except (OSError, EOFError, msgspec.MsgspecError) as error:
+        except BROKEN as error:
             log.warning("a program that changes images broke: %r", error)
             raise ImageError(500, "the image could not be made") from error
         finally:
@@ -132,31 +135,31 @@ class _Program:
     @classmethod
     async def start(cls, seconds: float) -> _Program:
         """Raises ImageError when it does not start; why is on standard error."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "preamp.edge.images.transformer",
-            f"{seconds * THREADS:g}",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # Images that are decoded whole stay in memory: there are no files to write to.
-            env={"VIPS_CONCURRENCY": str(THREADS), "VIPS_DISC_THRESHOLD": "4g"},
-        )
-        program = cls(process)
         try:
-            async with asyncio.timeout(START_SECONDS):
-                note, _ = await program._receive()
-            hello = msgspec.json.decode(note, type=wire.Hello)
-        except (TimeoutError, OSError, EOFError, msgspec.MsgspecError) as error:
-            await program.kill()
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "preamp.edge.images.transformer", f"{seconds * THREADS:g}"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                # Images that are decoded whole stay in memory: there are no files to write to.
+                env={"VIPS_CONCURRENCY": str(THREADS), "VIPS_DISC_THRESHOLD": "4g"},
+            )
+            program = cls(process)
+            try:
+                await program._greet()
+            except BaseException:
+                await program.kill()
+                raise
+        except BROKEN as error:
             log.error("the program that changes images does not start: %r", error)
             raise ImageError(500, "the image could not be made") from error
-        except BaseException:
-            await program.kill()
-            raise
+        return program
+
+    async def _greet(self) -> None:
+        async with asyncio.timeout(START_SECONDS):
+            note, _ = await self._receive()
+        hello = msgspec.json.decode(note, type=wire.Hello)
         if hello.missing:
             log.info("images are changed without %s", ", ".join(hello.missing))
-        return program
 
     @property
     def lives(self) -> bool:
@@ -164,7 +167,7 @@ class _Program:
         return self.process.returncode is None and stdout is not None and not stdout.at_eof()
 
     async def exchange(self, order: Order, source: bytes) -> tuple[wire.Reply, bytes]:
-        """Raises OSError, EOFError or MsgspecError when the program broke."""
+        """Raises one of BROKEN."""
         self.images += 1
         stdin = self.process.stdin
         assert stdin is not None
@@ -182,4 +185,6 @@ class _Program:
         stdout = self.process.stdout
         assert stdout is not None
         note_size, body_size = wire.HEAD.unpack(await stdout.readexactly(wire.HEAD.size))
+        if note_size > MOST_NOTE or body_size > MOST_OUTPUT:
+            raise ValueError("it announces more than it may send")  # whatever it was made to do
         return await stdout.readexactly(note_size), await stdout.readexactly(body_size)

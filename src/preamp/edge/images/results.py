@@ -17,7 +17,7 @@ from preamp.edge.images.operation import Order
 from preamp.edge.images.sniff import Kind
 
 VERSION = 1
-"""Of the way images are made: another number, and all are made again."""
+"""Of the way images are made and noted: another number, and all are made again."""
 
 log = logging.getLogger(__name__)
 AnyNote = TypeVar("AnyNote")
@@ -100,11 +100,11 @@ def source_digest(source: bytes) -> str:
 
 def result_name(digest: str, order: Order | None) -> str:
     """`digest` is the source's, `order` None when it is sent as it is."""
-    return _digest(b"%d" % VERSION, digest.encode(), msgspec.json.encode(order))
+    return _digest(b"%d image" % VERSION, digest.encode(), msgspec.json.encode(order))
 
 
 def _url_name(url: str, least_seconds: int) -> str:
-    return _digest(b"url", b"%d" % least_seconds, url.encode())
+    return _digest(b"%d url %d" % (VERSION, least_seconds), url.encode())
 
 
 def now_ms() -> int:

@@ -9,7 +9,7 @@ import pyvips
 
 from preamp.edge.images.errors import ImageError
 from preamp.edge.images.geometry import plan
-from preamp.edge.images.operation import Box, Operation, Order
+from preamp.edge.images.operation import MOST_OUTPUT, Box, Operation, Order
 from preamp.edge.images.pixels import (
     box_without_border,
     gamma,
@@ -23,8 +23,6 @@ from preamp.model.deploy_manifest import ImageFormat
 MOST_SIDE = 9000
 """Pixels, of the source (Amplify's limit) and of what is made."""
 MOST_PIXELS = 50_000_000
-MOST_OUTPUT = 4_000_000
-"""Bytes of an answer: Amplify's limit."""
 USUAL_QUALITY = {ImageFormat.JPEG: 75, ImageFormat.WEBP: 75, ImageFormat.AVIF: 50}
 BLACK = [0, 0, 0]
 _PLAIN = frozenset({"srgb", "b-w", "rgb", "rgb16", "grey16"})
