@@ -147,7 +147,9 @@ def until(condition: Callable[[], object], what: str, seconds: float = WAIT_SECO
         time.sleep(0.02)
 
 
-def wait_for_job(client: Any, app_id: str, branch: str, job_id: str) -> dict[str, Any]:
+def wait_for_job(
+    client: Any, app_id: str, branch: str, job_id: str, seconds: float = WAIT_SECONDS
+) -> dict[str, Any]:
     """The job once it is over."""
     found: dict[str, Any] = {}
 
@@ -155,5 +157,5 @@ def wait_for_job(client: Any, app_id: str, branch: str, job_id: str) -> dict[str
         found.update(client.get_job(appId=app_id, branchName=branch, jobId=job_id)["job"])
         return found["summary"]["status"] in TERMINAL
 
-    until(over, f"job {job_id} of {branch}")
+    until(over, f"job {job_id} of {branch}", seconds)
     return found
