@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from pathlib import Path
+
+from tests.support.processes import command_lines, parent_of
 
 SERVER = r"""
 const http = require('http');
@@ -64,13 +65,21 @@ const pages = {
   '/made.txt': (request, response) => response.end('made by the server'),
 };
 
-http.createServer((request, response) => {
+const server = http.createServer((request, response) => {
   const url = new URL(request.url, 'http://localhost');
   const page = pages[url.pathname];
   if (page) return page(request, response, url);
   response.statusCode = 404;
   response.end('the application has nothing here');
-}).listen(3000, () => console.log(`release ${version} listens`));
+});
+
+// Enough of WebSocket for a tunnel: after the head both sides send what they like.
+server.on('upgrade', (request, socket) => {
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+  socket.pipe(socket);
+});
+
+server.listen(3000, () => console.log(`release ${version} listens`));
 """
 
 COMPUTE = {"kind": "Compute", "src": "default"}
@@ -108,23 +117,14 @@ def zipped(files: dict[str, str]) -> bytes:
 
 
 def node_processes(root: int) -> list[int]:
-    """Pids of the Node servers among the descendants of a process."""
-    parents: dict[int, int] = {}
-    names: dict[int, str] = {}
-    for place in Path("/proc").iterdir():
-        if place.name.isdigit():
-            try:
-                stat = (place / "stat").read_text()
-                command = (place / "cmdline").read_bytes().split(b"\0")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            parents[int(place.name)] = int(stat.rpartition(")")[2].split()[1])
-            names[int(place.name)] = Path(command[0].decode(errors="replace")).name
-    found = []
-    for pid, name in names.items():
-        above = pid
-        while above in parents and above != root:
-            above = parents[above]
-        if above == root and name == "node":
-            found.append(pid)
-    return found
+    """Node servers among the descendants of a process."""
+    return [
+        pid for pid, words in command_lines() if words and words[0].endswith(b"node") and _is_below(pid, root)
+    ]
+
+
+def _is_below(pid: int, root: int) -> bool:
+    above: int | None = pid
+    while above and above != root:
+        above = parent_of(above)
+    return above == root

@@ -16,6 +16,7 @@
 /early            413 before the body was read
 /websocket        101, then echoes bytes; the first bytes come with the head
 /closes           answers, and closes the connection although it did not say so
+/closes-at-once   closes the connection without an answer
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Upstream:
     """Bytes of request bodies."""
     cancelled: int = 0
     """Connections that ended while an answer was under way."""
+    close_next: int = 0
+    """So many requests get no answer: the connection is closed."""
 
     @property
     def url(self) -> str:
@@ -68,6 +71,9 @@ class Upstream:
             lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *more, "", ""]
             writer.write("\r\n".join(lines).encode() + (b"" if method == "HEAD" else body))
 
+        if path == "closes-at-once" or self.close_next:
+            self.close_next = max(0, self.close_next - 1)
+            return False
         if path == "early":
             answer("413 Too Large", b"too large", "Connection: close")
             await writer.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
@@ -17,13 +18,21 @@ from preamp.edge.request import Request
 from preamp.edge.sending import Message as Event
 from preamp.edge.sending import Receive, Send
 from preamp.edge.site import LoadedSite
-from preamp.edge.upstream.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from preamp.edge.upstream.errors import (
+    UpstreamEnded,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from preamp.edge.upstream.origin import Origin
 from preamp.edge.upstream.pool import Pool
 
 _OF_A_BODY = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 SOURCE_SECONDS = 30.0
 """How long a server that runs may take for the source of an image."""
+
+DYING_SECONDS = 0.05
+"""How long a killed server may take until its socket refuses connections."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -68,7 +77,7 @@ class Servers:
             )
             await self._forwarder.forward(job, scope, receive, send)
 
-        await self._reach(site, forward)
+        await self._reach(site, forward, again=request.method in {"GET", "HEAD"} and not _has_body(scope))
 
     async def source(self, request: Request, site: LoadedSite, target: str) -> Source:
         """What a GET of `target` gives, for image optimisation. Raises ImageError."""
@@ -78,12 +87,12 @@ class Servers:
             try:
                 return await self._fetcher.fetch(target, lambda hop: (origin, _path(hop)))
             except ImageError as error:
-                if isinstance(error.__cause__, UpstreamUnreachable):
+                if isinstance(error.__cause__, UpstreamUnreachable | UpstreamEnded):
                     raise error.__cause__ from error
                 raise
 
         try:
-            return await self._reach(site, fetch)
+            return await self._reach(site, fetch, again=True)
         except ComputeUnavailable as error:
             raise ImageError(error.status, error.reason_for_visitor) from error
         except UpstreamError as error:
@@ -97,22 +106,35 @@ class Servers:
             assert release is not None, "it has content"
             self._client.warm(release)
 
-    async def _reach(self, site: LoadedSite, work: Callable[[str], Awaitable[T]]) -> T:
-        """Do it with the server's socket; where nobody listens any more, with that of another one."""
+    async def _reach(self, site: LoadedSite, work: Callable[[str], Awaitable[T]], *, again: bool) -> T:
+        """Do it with the server's socket; where nobody listens any more, with that of its successor.
+
+        `again`: it may be done once more when the server ended before it answered, as browsers do, too. One
+        that dies takes some milliseconds in which connections are neither refused nor answered.
+        """
         release = site.site.release_id
         assert release is not None, "a site without a release has no routes"
         if self._client is None:
             raise ComputeUnavailable(
                 503, "this edge process runs without a compute host", for_visitor="This edge runs no servers."
             )
-        async with self._client.use(release) as path:
-            try:
-                return await work(str(path))
-            except UpstreamUnreachable as error:
-                log.info("the server of %s is gone: %s", release, error)
+        refused = False
+        while True:
+            async with self._client.use(release) as path:
+                try:
+                    return await work(str(path))
+                except UpstreamUnreachable as error:
+                    if refused:
+                        raise
+                    refused = True
+                    log.info("the server of release %s is gone: %s", release, error)
+                except UpstreamEnded as error:
+                    if not again:
+                        raise
+                    again = False
+                    log.info("the server of release %s is asked again: %s", release, error)
+                    await asyncio.sleep(DYING_SECONDS)
                 self._client.broken(release, path)
-        async with self._client.use(release) as path:
-            return await work(str(path))
 
 
 def failure(error: ComputeUnavailable | UpstreamError) -> Message:
@@ -140,6 +162,10 @@ def _unless_missing(send: Send) -> Send:
         await send(event)
 
     return sending
+
+
+def _has_body(scope: MutableMapping[str, Any]) -> bool:
+    return any(name in _OF_A_BODY for name, _ in scope["headers"])
 
 
 def _path(url: str) -> str:

@@ -195,3 +195,17 @@ def test_two_visitors_do_not_wait_for_each_other(tmp_path):
     with running(tmp_path) as (edge, host, _, _), Client(edge.port) as slow:
         slow.send(f"GET /silent HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         assert edge.get(host, "/echo").status == 200
+
+
+def test_a_get_that_nobody_answered_is_asked_again_once(tmp_path):
+    with running(tmp_path) as (edge, host, server, compute):
+        assert edge.get(host, "/closes-at-once").status == 502
+        assert server.requests == [("GET", "/closes-at-once")] * 2
+        assert len(compute.told_broken) == 1
+        server.requests.clear()
+        assert edge.get(host, "/closes-at-once", method="POST").status == 502
+        assert server.requests == [("POST", "/closes-at-once")], "a POST may have done something"
+        server.requests.clear()
+        server.close_next = 1
+        assert edge.get(host, "/echo").status == 200
+        assert server.requests == [("GET", "/echo")] * 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httptools
 
-from preamp.edge.upstream.errors import UpstreamBroken, UpstreamTimeout
+from preamp.edge.upstream.errors import UpstreamBroken, UpstreamEnded, UpstreamTimeout
 
 HIGH_WATER = 256 * 1024
 """Bytes of an answer that wait for the visitor; the upstream is read on below a quarter of it."""
@@ -161,7 +161,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self._until_close and exc is None:
             self._done = True
         elif not self._done and self._error is None:
-            self._error = UpstreamBroken(f"the connection ended before the answer: {exc or 'closed'}")
+            kind = UpstreamBroken if self.answered else UpstreamEnded
+            self._error = kind(f"the connection ended before the answer: {exc or 'closed'}")
         self.resume_writing()
         self._wake()
 

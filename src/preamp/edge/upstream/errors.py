@@ -27,6 +27,10 @@ class UpstreamBroken(UpstreamError):
     """The connection ended too early, or what came is not HTTP."""
 
 
+class UpstreamEnded(UpstreamBroken):
+    """The connection ended before anything of an answer came."""
+
+
 class UpstreamBusy(UpstreamError):
     """Too many connections are open already."""
 
