@@ -104,7 +104,7 @@ class Shell:
             os.close(stdin)
             self._output.close_writer()
         self._waiter = asyncio.create_task(self._running.wait())
-        self._watch = asyncio.create_task(watch(self._running, limits, workspace.parent))
+        self._watch = asyncio.create_task(watch(self._running, limits, workspace.parents[1]))
         return self._running.notes
 
     async def run(self, command: str) -> Ended:

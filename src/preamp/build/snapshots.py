@@ -126,7 +126,7 @@ async def _fill(tree: Path, archive: Path, sandbox: Sandbox, folders: Folders) -
     files = tree / "files"
     for folder in (tree, files, files / "tmp"):
         folder.mkdir(mode=0o711)
-        if owner is not None and folder != tree:
+        if owner is not None:  # all of it: in an id-mapped mount not even root may read what nobody owns
             os.chown(folder, *owner)
     said = _Said()
     async with open_scratch(folders, "snapshot") as workspace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterator
 from enum import StrEnum
@@ -38,20 +39,20 @@ async def watch(running: Running, limits: Limits, root: Path) -> Excess:
         if memory is not None and await asyncio.to_thread(memory_of, running.pid) > memory:
             excess = Excess.MEMORY
         elif limits.disk_bytes is not None:
-            excess = await _disk(root, begun, limits.disk_bytes)
+            excess = await _disk(running.pid, root, begun, limits.disk_bytes)
         if excess is not None:
             running.kill()
             return excess
 
 
-async def _disk(root: Path, begun: int, limit: int) -> Excess | None:
+async def _disk(pid: int, root: Path, begun: int, limit: int) -> Excess | None:
     # Asking the file system is cheap, and enough as long as all that came since is less than allowed.
     facts = os.statvfs(root)
     free = facts.f_bavail * facts.f_frsize
     reserve = min(RESERVE_BYTES, facts.f_blocks * facts.f_frsize // 50)
     if _used(root) - begun < limit and free >= reserve:
         return None
-    own = await asyncio.to_thread(size_of, root)
+    own = await asyncio.to_thread(taken, root, pid)
     if own > limit:
         return Excess.DISK
     if free < reserve and own >= await asyncio.to_thread(_largest_other, root):
@@ -71,14 +72,40 @@ def _largest_other(root: Path) -> int:
 
 def size_of(root: Path) -> int:
     """Bytes that a tree takes, as far as it can be read while it changes; holes do not count."""
+    return sum(facts.st_blocks * 512 for facts in _files(root))
+
+
+def taken(root: Path, pid: int) -> int:
+    """`size_of`, and what files take that a process or its descendants hold open though they are deleted."""
     total = 0
+    devices = set()  # of an overlay more than one
+    for facts in _files(root):
+        total += facts.st_blocks * 512
+        devices.add(facts.st_dev)
+    deleted = {
+        (facts.st_dev, facts.st_ino): facts.st_blocks * 512
+        for facts in _open_files(pid)
+        if facts.st_nlink == 0 and facts.st_dev in devices
+    }
+    return total + sum(deleted.values())
+
+
+def _files(root: Path) -> Iterator[os.stat_result]:
     for folder, _, files in os.walk(root, onerror=None):
         for name in files:
-            try:
-                total += os.lstat(f"{folder}/{name}").st_blocks * 512
-            except OSError:
-                continue
-    return total
+            with contextlib.suppress(OSError):
+                yield os.lstat(f"{folder}/{name}")
+
+
+def _open_files(root: int) -> Iterator[os.stat_result]:
+    for pid in _tree(root):
+        try:
+            numbers = os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208 - of many processes, often
+        except OSError:
+            continue
+        for number in numbers:
+            with contextlib.suppress(OSError):
+                yield os.stat(f"/proc/{pid}/fd/{number}")  # noqa: PTH116 - the same
 
 
 def memory_of(pid: int) -> int:

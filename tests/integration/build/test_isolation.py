@@ -145,6 +145,13 @@ def test_too_much_disk_is_named(
     assert not builder.root.exists()
 
 
+def test_deleted_files_count_as_long_as_they_are_open(repository: Repository, builder: Builder) -> None:
+    hide = "exec 7> ~/hidden; rm ~/hidden; head -c 400000000 /dev/zero >&7; echo filled; sleep 20"
+    repository.commit({"amplify.yml": spec(hide)})
+    with pytest.raises(BuildFailed, match=r"Out of disk space: the build's files took more than 0.2 GB"):
+        builder.run(repository.folder, disk_bytes=200 * 10**6)
+
+
 def test_sparse_files_are_no_excess(repository: Repository, builder: Builder) -> None:
     repository.commit(
         {"amplify.yml": spec("truncate -s 100G ~/sparse; mkdir dist; echo > dist/x; sleep 1.2")}

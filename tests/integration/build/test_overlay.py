@@ -306,6 +306,21 @@ def test_in_other_sandboxes(repository: Repository, builder: Builder, tier: Tier
     assert counts(builder) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    "fill",
+    ["head -c 400000000 /dev/zero > ~/filled", "exec 7> ~/f; rm ~/f; head -c 400000000 /dev/zero >&7"],
+    ids=["files", "deleted files"],
+)
+def test_the_disk_is_bounded(repository: Repository, builder: Builder, fill: str) -> None:
+    repository.commit({"amplify.yml": spec(COUNT, rest=PATHS)})
+    builder.run(repository.folder)
+    unpack(builder)
+    repository.commit({"amplify.yml": spec(fill, "sleep 20", rest=PATHS)})
+    with pytest.raises(BuildFailed, match=r"Out of disk space: the build's files took more than 0.2 GB"):
+        builder.run(repository.folder, disk_bytes=200 * 10**6)
+    assert "(overlay)" in builder.log.text
+
+
 def test_builds_cannot_see_snapshots(repository: Repository, builder: Builder) -> None:
     rest = "  cache:\n    paths: ['deps/**/*']\n"
     look = "mkdir -p dist deps; echo > deps/x; find / -name about.json > dist/found 2> /dev/null || true"
