@@ -43,11 +43,13 @@ from preamp.server.metrics import MetricsApp
 from preamp.server.own import OwnApi
 from preamp.server.queue import QueueView
 from preamp.server.switches import Switches
+from preamp.server.traced_calls import observe_calls
 from preamp.server.uvicorn_server import serve_app
 from preamp.settings import AuthMode, Settings
 from preamp.store import keys
 from preamp.store.folder import DataFolder
 from preamp.store.stores import Stores, load_master, open_stores
+from preamp.tracing import open_tracing
 
 OWN = "/_preamp/"
 HEALTH = "/_preamp/health"
@@ -249,8 +251,12 @@ async def run_control(
 ) -> None:
     """Serve on `sock` until `stop` is set and the requests under way are answered."""
     engine = DistributedEngine() if settings.database else EmbeddedEngine(DataFolder(settings.data).run)
-    control = assemble(settings, edge_port=edge_port, engine=engine)
+    tracing = open_tracing("control")
+    observers = (observe_calls(tracing),) if tracing else ()
+    control = assemble(settings, edge_port=edge_port, engine=engine, observers=observers)
     try:
         await serve_app(control.app, sock, ready=ready, stop=stop)
     finally:
         control.close()
+        if tracing is not None:
+            tracing.close()

@@ -24,6 +24,7 @@ from preamp.store.database import Database
 from preamp.store.folder import DataFolder, FolderError
 from preamp.store.stores import load_master, open_stores
 from preamp.store.workers import Worker
+from preamp.tracing import open_tracing
 from preamp.worker.chores import keep_house
 from preamp.worker.cleaning import keep_clean
 from preamp.worker.domains import DomainWatch
@@ -31,6 +32,7 @@ from preamp.worker.pictures import Photographer
 from preamp.worker.reach import Reach
 from preamp.worker.run_job import DEPLOY_PREFIX, JobRunner
 from preamp.worker.target import build_folders
+from preamp.worker.traced_jobs import TracedJobs
 from preamp.worker.trial import ServerTrial
 from preamp.worker.unpacked import CacheUnpacker
 
@@ -51,6 +53,7 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         # A job goes on when the database comes back before others may take it over.
         database.patience_s = settings.lease_seconds
     loop = asyncio.get_running_loop()
+    tracing = open_tracing("worker")
     try:
         worker = workers.this_worker()
         liveness = _liveness(database, worker, settings)
@@ -92,6 +95,8 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
                 logs=stores.logs,
             ),
         )
+        if tracing is not None:
+            dispatcher.run = TracedJobs(run=dispatcher.run, database=database, tracing=tracing)
         listener = _listener(settings, folder, dispatcher)
         listener.start(loop)
         reach = Reach(settings.edge_hosts)
@@ -118,6 +123,8 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         listener.close(loop)
         liveness.leave()
     finally:
+        if tracing is not None:
+            tracing.close()
         stores.close()
         os.close(lock)
 
