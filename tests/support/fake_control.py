@@ -48,7 +48,9 @@ class FakeControl:
             case "GET", ["apps"]:
                 return 200, {"apps": list(self.apps.values())}
             case "POST", ["apps"]:
-                return 200, {"app": self.apps[self.add_app(body["name"], body.get("repository"))]}
+                app = self.apps[self.add_app(body["name"], body.get("repository"))]
+                app |= {"platform": body["platform"]} if "platform" in body else {}
+                return 200, {"app": app}
             case "GET", ["apps", app] if app in self.apps:
                 return 200, {"app": self.apps[app]}
             case "POST", ["apps", app, "branches"]:

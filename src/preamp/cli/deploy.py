@@ -12,6 +12,7 @@ import click
 
 from preamp.cli.errors import CommandError, Failure
 from preamp.cli.options import data_flag, json_flag, print_json
+from preamp.model.apps import Platform
 
 if TYPE_CHECKING:
     from preamp.cli.display import Display
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 @click.option("--app", "app_name", metavar="NAME", help="App, by name or id [the name of SOURCE].")
 @click.option("--branch", metavar="NAME", help="Branch [of a repository: its current one; else main].")
 @click.option("--files", is_flag=True, help="Publish a git working folder as it is, without a build.")
+@click.option(
+    "--platform",
+    type=click.Choice([platform.value for platform in (Platform.WEB, Platform.WEB_COMPUTE)]),
+    help="Of an app that is created [WEB_COMPUTE for files with a deploy-manifest.json; else WEB].",
+)
 @click.option("--no-wait", is_flag=True, help="Do not wait for the end of the job.")
 @data_flag
 @json_flag
@@ -32,6 +38,7 @@ def deploy(
     app_name: str | None,
     branch: str | None,
     files: bool,
+    platform: str | None,
     no_wait: bool,
     data: Path | None,
     as_json: bool,
@@ -61,11 +68,12 @@ def deploy(
     if isinstance(what, Repository):
         if what.uncommitted:
             click.echo("preamp: there are uncommitted changes; the last commit is deployed", err=True)
-        app, view = _target(remote, what, app_name or what.name, name)
+        app, view = _target(remote, what, app_name or what.name, name, platform)
         job_id = remote.start_job(app.app_id, name)
     else:
         with _archive(what) as archive:  # first: nothing is created for files that cannot be deployed
-            app, view = _target(remote, what, app_name or what.name, name)
+            platform = platform or (Platform.WEB_COMPUTE if what.is_bundle else Platform.WEB)
+            app, view = _target(remote, what, app_name or what.name, name, platform)
             job_id, upload_url = remote.create_deployment(app.app_id, name)
             remote.upload(upload_url, archive, archive.seek(0, os.SEEK_END))
         remote.start_deployment(app.app_id, name, job_id)
@@ -81,13 +89,15 @@ def deploy(
 
 
 def _target(
-    remote: Remote, what: Repository | Files, reference: str, branch: str
+    remote: Remote, what: Repository | Files, reference: str, branch: str, platform: str | None
 ) -> tuple[AppView, BranchView]:
     """The app and the branch to deploy to, made when they are missing. Raises CommandError."""
     from preamp.cli.source import Repository
 
     repository = what.url if isinstance(what, Repository) else None
-    app = remote.find_app(reference) or remote.create_app(name=reference, repository=repository)
+    app = remote.find_app(reference)
+    if app is None:
+        app = remote.create_app(name=reference, repository=repository, platform=platform)
     if app.repository != repository:
         has = f"builds {app.repository}" if app.repository else "has no repository"
         wanted = f"not {repository}" if repository else "so that files cannot be deployed to it"

@@ -133,8 +133,9 @@ class Remote:
         for item in self._pages("list_apps", "apps"):
             yield _app(item)
 
-    def create_app(self, *, name: str, repository: str | None) -> AppView:
+    def create_app(self, *, name: str, repository: str | None, platform: str | None = None) -> AppView:
         more = {"repository": repository} if repository else {}
+        more |= {"platform": platform} if platform else {}
         return _app(self._call("create_app", name=name, **more)["app"])
 
     def find_branch(self, app_id: str, name: str) -> BranchView | None:

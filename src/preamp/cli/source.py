@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from preamp.cli.errors import CommandError
+from preamp.model.deploy_manifest import FILE_NAME
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SCP = re.compile(r"[\w.-]+@[\w.-]+:(?!//)")
@@ -34,6 +36,17 @@ class Files:
     path: Path
     branch: str
     name: str
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether a server is among them: they have a deploy manifest."""
+        if self.path.is_dir():
+            return (self.path / FILE_NAME).is_file()
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return FILE_NAME in archive.namelist()
+        except (OSError, zipfile.BadZipFile):
+            return False  # the server says what is wrong with it
 
 
 def decide(source: str, *, as_files: bool) -> Repository | Files:

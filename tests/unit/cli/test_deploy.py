@@ -138,3 +138,25 @@ def test_no_server(run: Run, dist: Path, tmp_path: Path) -> None:
     result = run("deploy", dist, "--data", tmp_path / "data")
     assert result.exit_code == 2
     assert "start one with `preamp serve`" in result.stderr
+
+
+def test_a_bundle_makes_an_app_with_a_server(control: FakeControl, run: Run, dist: Path) -> None:
+    (dist / "deploy-manifest.json").write_text("{}")
+    with zipfile.ZipFile(dist.parent / "packed.zip", "w") as archive:
+        archive.writestr("deploy-manifest.json", "{}")
+    control.jobs.update({"1": [DONE], "2": [DONE], "3": [DONE]})
+    assert run("deploy", dist).exit_code == 0
+    assert run("deploy", dist.parent / "packed.zip").exit_code == 0
+    assert run("deploy", dist, "--app", "plain", "--platform", "WEB").exit_code == 0
+    assert {app["name"]: app.get("platform") for app in control.apps.values()} == {
+        "dist": "WEB_COMPUTE",
+        "packed": "WEB_COMPUTE",
+        "plain": "WEB",
+    }
+
+
+def test_a_repository_may_be_told_to_have_a_server(control: FakeControl, run: Run, repository: Path) -> None:
+    control.jobs.update({"1": [DONE], "2": [DONE]})
+    assert run("deploy", repository, "--platform", "WEB_COMPUTE").exit_code == 0
+    assert run("deploy", repository, "--app", "other").exit_code == 0
+    assert [app.get("platform") for app in control.apps.values()] == ["WEB_COMPUTE", None]
