@@ -95,7 +95,7 @@ class ServerLog:
 
     def _take(self, lines: list[bytes]) -> None:
         self.heap_exhausted = self.heap_exhausted or any(HEAP_EXHAUSTED in line for line in lines)
-        masked = [self._masker.mask(line).rstrip(b"\r")[:MAX_LINE] for line in lines]
+        masked = [piece for line in lines for piece in _pieces(self._masker.mask(line).rstrip(b"\r"))]
         for line in masked[-TAIL_LINES:]:
             if line.strip():
                 self._tail.append(line[:TAIL_LINE].decode("utf-8", "replace"))
@@ -105,6 +105,12 @@ class ServerLog:
     def _write(self, lines: list[bytes]) -> None:
         stamp = f"{iso(now_ms())} ".encode()
         self._sink.write(b"".join(stamp + line + b"\n" for line in lines))
+
+
+def _pieces(line: bytes) -> Iterator[bytes]:
+    """Long lines on several."""
+    for start in range(0, max(len(line), 1), MAX_LINE):
+        yield line[start : start + MAX_LINE]
 
 
 def remove_old(folder: Path) -> None:
