@@ -45,13 +45,19 @@ def restore(file: Path, data: Path | None) -> None:
 
     Jobs that ran when the backup was made run again when a server starts on it.
     """
-    from preamp.cli.errors import Failure
+    from preamp.cli.changing import changing
+    from preamp.cli.errors import CommandError, Failure
     from preamp.store.backup import BackupError, restore_backup
     from preamp.store.folder import DataFolder
 
-    folder = DataFolder(load_settings(data=data).data.absolute())
+    settings = load_settings(data=data)
+    if settings.database is not None or settings.blobs is not None:
+        raise CommandError("with PostgreSQL and S3, restore these with their own tools")
+    folder = DataFolder(settings.data.absolute())
     try:
         restore_backup(file.absolute(), folder)
     except BackupError as error:
         raise Failure(str(error)) from error
+    with changing(data):
+        pass  # the restored audit log tells of it
     click.echo(f"{folder.root} is restored; start it with `preamp serve --data {folder.root}`")

@@ -81,6 +81,27 @@ def _message() -> str:
     return DEFAULT
 
 
+def test_a_restored_folder_tells_that_it_was_restored(run: Run, data: Path, tmp_path: Path) -> None:  # noqa: F811
+    archive = tmp_path / "saved"
+    assert run("backup", archive, "--data", data).exit_code == 0
+    assert entries(run, data) == []  # nothing was changed
+    done = run("restore", archive, "--data", tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    (entry,) = entries(run, tmp_path / "new")
+    assert (entry["operation"], entry["target"], entry["result"]) == (
+        "preamp restore",
+        f"file={archive}",
+        "OK",
+    )
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_backups_are_of_data_folders(run: Run, tmp_path: Path, command: str) -> None:
+    done = run(command, tmp_path / "saved", env={"PREAMP_DATABASE": "postgresql://db.example/preamp"})
+    assert done.exit_code == 2
+    assert "their own tools" in done.stderr
+
+
 def test_a_new_key_is_named_and_its_secret_is_not(run: Run, data: Path) -> None:  # noqa: F811
     key = json.loads(run("keys", "create", "bob", "--data", data, "--json").output)
     (entry,) = entries(run, data)
