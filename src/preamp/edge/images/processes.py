@@ -28,6 +28,10 @@ BROKEN = (OSError, EOFError, ValueError, msgspec.MsgspecError)
 log = logging.getLogger(__name__)
 
 
+class _BrokenError(Exception):
+    """A program ended, or sent what makes no sense; the cause tells more."""
+
+
 class Transformers:
     """`count` programs at most; `seconds` for each image."""
 
@@ -70,10 +74,22 @@ class Transformers:
             await self._end(program)
 
     async def _with_program(self, order: Order, source: bytes) -> bytes:
-        program = await self._rested()
-        if program is None:
-            program = await _Program.start(self._seconds)
-            self._programs.add(program)
+        rested = await self._rested()
+        if rested is not None:
+            try:
+                return await self._use(rested, order, source)
+            except _BrokenError:
+                log.info("a program that changes images may have died while it rested: once more")
+        program = await _Program.start(self._seconds)
+        self._programs.add(program)
+        try:
+            return await self._use(program, order, source)
+        except _BrokenError as error:
+            log.warning("a program that changes images broke: %r", error.__cause__)
+            raise ImageError(500, "the image could not be made") from error
+
+    async def _use(self, program: _Program, order: Order, source: bytes) -> bytes:
+        """Raises _BrokenError or ImageError."""
         reusable = False
         try:
             async with asyncio.timeout(self._seconds):
@@ -82,8 +98,7 @@ class Transformers:
         except TimeoutError:
             raise ImageError(504, f"the image took longer than {self._seconds:g} s") from None
         except BROKEN as error:
-            log.warning("a program that changes images broke: %r", error)
-            raise ImageError(500, "the image could not be made") from error
+            raise _BrokenError from error
         finally:
             if reusable:
                 self._rest(program)

@@ -25,7 +25,7 @@ from tests.support.images import PNG, jpeg, large_png, photo, plain, png, quarte
 
 @pytest.fixture(scope="module")
 def optimiser(tmp_path_factory):
-    with running_optimiser(tmp_path_factory.mktemp("limits")) as running:
+    with running_optimiser(tmp_path_factory.mktemp("limits"), seconds=60.0) as running:
         yield running
 
 
@@ -147,30 +147,32 @@ def test_an_image_that_takes_too_long(tmp_path):
         assert ask(hasty, slow, "width=4000&format=avif&rotate=1")[0] == 504
 
 
-def test_killed_in_the_middle(optimiser):
-    slow = jpeg(photo(4000, 4000))
-    optimiser.files["/slow"] = slow
+def test_killed_in_the_middle(tmp_path):
+    with running_optimiser(tmp_path) as running:
+        running.files["/slow"] = jpeg(photo(4000, 4000))
+        changes = running.images.transformers
 
-    async def run():
-        work = asyncio.ensure_future(optimiser.respond("url=/slow&width=4000&format=avif&rotate=1&median=25"))
-        changes = optimiser.images.transformers
-        await until(lambda: changes._programs - set(changes._idle))
-        (program,) = changes._programs - set(changes._idle)
-        os.kill(program.process.pid, signal.SIGKILL)
-        return await work
+        async def run():
+            query = "url=/slow&width=4000&format=avif&rotate=1&median=25"
+            work = asyncio.ensure_future(running.respond(query))
+            await until(lambda: changes.pids)
+            os.kill(changes.pids[0], signal.SIGKILL)
+            return await work
 
-    answer = optimiser.run(run())
-    assert (answer.status, answer.body) == (500, b"the image could not be made\n")
-    assert ask(optimiser, png(plain(20, 20, 1, 2, 3))) == (200, "")
+        answer = running.run(run())
+        assert (answer.status, answer.body) == (500, b"the image could not be made\n")
+        assert ask(running, png(plain(20, 20, 1, 2, 3))) == (200, "")
 
 
-def test_killed_while_it_rests(optimiser):
-    assert ask(optimiser, png(plain(20, 20, 3, 2, 1))) == (200, "")
-    for pid in optimiser.images.transformers.pids:
+@pytest.mark.parametrize("noticed", [False, True])
+def test_killed_while_it_rests(optimiser, noticed):
+    assert ask(optimiser, png(plain(20, 20, 3, 2, int(noticed)))) == (200, "")
+    changes = optimiser.images.transformers
+    for pid in changes.pids:
         os.kill(pid, signal.SIGKILL)
-
-    optimiser.run(until(lambda: not any(item.lives for item in optimiser.images.transformers._idle)))
-    assert ask(optimiser, png(plain(20, 20, 3, 2, 2))) == (200, "")
+    if noticed:
+        optimiser.run(until(lambda: not any(item.lives for item in changes._idle)))
+    assert ask(optimiser, png(plain(20, 20, 3, 3, int(noticed)))) == (200, "")
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/bin/cat", "/nowhere/python"])
