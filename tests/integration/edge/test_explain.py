@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 from preamp.model.apps import CustomRule
 from preamp.model.keys import Key
 from preamp.store.folder import DataFolder
+from tests.support.compute import STANDARD
 from tests.support.control import ENDPOINT, in_process
 from tests.support.edge import World
 
@@ -105,6 +106,42 @@ def test_another_server(served):
     process, site = served
     told = ask(process, f"{site}/api/v1?x=1")[1]
     assert (told["forwards_to"], told["status"], told["rule"]) == ("https://api.example.com/v1?x=1", None, 8)
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    with in_process(tmp_path / "data") as process:
+        folder = DataFolder(tmp_path / "data")
+        world = World.on(process.database, folder.root, folder.blobs)
+        rules = (
+            CustomRule(source="/api/<*>", target="/v1/<*>", status="200"),
+            CustomRule(source="/<*>", target="/logo.svg", status="404-200"),
+        )
+        app = world.app(custom_rules=rules)
+        done = world.published({"logo.svg": b"<svg/>"}, deploy_manifest=STANDARD)
+        world.release(app, world.branch(app), 1, done)
+        yield process, f"http://main.{app}.localhost:7780"
+
+
+def test_routes_of_a_bundle(bundle):
+    process, site = bundle
+    told = ask(process, f"{site}/logo.svg")[1]
+    assert told["decided_by"] == "a route of the release's deploy manifest"
+    assert (told["route"], told["route_text"]) == (1, "/*.* -> Static, else Compute")
+    assert (told["status"], told["file"], told["rule"]) == (200, "logo.svg", None)
+    assert dict(told["headers"])["cache-control"] == "public, max-age=2"
+    reasons = {rule["number"]: rule["reason"] for rule in told["skipped"]}
+    assert reasons[2] == "only when nothing else answers, and a route does"
+
+    told = ask(process, f"{site}/page")[1]
+    assert (told["route"], told["route_text"]) == (2, "/* -> Compute")
+    assert (told["status"], told["file"], told["headers"]) == (None, None, [])
+
+    told = ask(process, f"{site}/api/x")[1]
+    assert (told["rule"], told["route"], told["status"]) == (1, 2, None)
+
+    told = ask(process, f"{site}/logo.svg", method="POST")[1]
+    assert (told["status"], told["route"]) == (405, None)
 
 
 def test_only_who_may_see_the_app(served):
