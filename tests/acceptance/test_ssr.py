@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ import pytest
 from tests.support.preamp import Preamp, running, until, wait_for_job
 from tests.support.processes import processes_of
 from tests.support.repositories import new_repository
-from tests.support.ssr import MANIFEST, bundle, node_processes, zipped
+from tests.support.ssr import MANIFEST, bundle, node_processes, picture, size_of, zipped
 
 pytestmark = [pytest.mark.needs("git", "bwrap", "node")]
 
@@ -58,7 +58,7 @@ class Site:
     def host(self) -> str:
         return f"main.{self.app_id}.{self.preamp.address()['site_domain']}"
 
-    def deploy(self, files: dict[str, str]) -> dict[str, Any]:
+    def deploy(self, files: Mapping[str, str | bytes]) -> dict[str, Any]:
         """By a zip; the job when it is over."""
         created = self.client.create_deployment(appId=self.app_id, branchName="main")
         request = urllib.request.Request(created["zipUploadUrl"], data=zipped(files), method="PUT")
@@ -67,7 +67,7 @@ class Site:
         self.client.start_deployment(appId=self.app_id, branchName="main", jobId=created["jobId"])
         return wait_for_job(self.client, self.app_id, "main", created["jobId"])
 
-    def succeed(self, files: dict[str, str]) -> dict[str, Any]:
+    def succeed(self, files: Mapping[str, str | bytes]) -> dict[str, Any]:
         job = self.deploy(files)
         assert job["summary"]["status"] == "SUCCEED", [step.get("statusReason") for step in job["steps"]]
         return job
@@ -173,8 +173,28 @@ def test_from_a_repository_and_back_as_artifacts(preamp: Preamp, tmp_path: Path)
 def test_explain_names_the_route(preamp: Preamp, site: Site) -> None:
     done = preamp.run("explain", f"http://{site.host}/made.txt")
     assert done.returncode == 0, done.stderr
-    assert "route     1: /*.* -> Static, else Compute" in done.stdout
+    assert "route     2: /*.* -> Static, else Compute" in done.stdout
     assert "status    what the server of the release says" in done.stdout
+
+
+@pytest.mark.parametrize("source", ["/photo.png", "/made.png"])
+def test_images_of_files_and_of_the_server(preamp: Preamp, source: str) -> None:
+    site = new_site(preamp)
+    files: dict[str, str | bytes] = {
+        **bundle(1),
+        "static/photo.png": picture(64, 48),
+        "compute/default/picture.png": picture(64, 48),
+    }
+    site.succeed(files)
+    with site.opened(f"/_image?url={source}&width=32") as (_, answer):
+        assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
+        assert answer.headers["cache-control"] == "public, max-age=60"
+        assert size_of(answer.read()) == (32, 24)
+    with site.opened(f"/_image?url={source}&width=16", Accept="image/webp,*/*") as (_, answer):
+        assert (answer.status, answer.headers["content-type"]) == (200, "image/webp")
+    assert site.get(f"/_image?url={source}&width=17").status == 400
+    assert site.get("/_image?url=/_image%3Furl=/photo.png&width=16").status == 404
+    assert site.get("/_image?url=/none.png&width=16").status == 404
 
 
 # What is refused
@@ -209,7 +229,7 @@ def test_a_wrong_manifest_fails_the_job_and_the_site_stays(preamp: Preamp) -> No
     )
     job = site.deploy({**bundle(2), "deploy-manifest.json": wrong})
     assert job["summary"]["status"] == "FAILED"
-    assert "routes[1].target.kind is 'Lambda'" in job["steps"][0]["statusReason"]
+    assert "routes[2].target.kind is 'Lambda'" in job["steps"][0]["statusReason"]
     assert site.text("/") == "<h1>release 1</h1>"
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
+import zlib
+from collections.abc import Mapping
 
 from tests.support.processes import command_lines, parent_of
 
@@ -62,6 +65,10 @@ const pages = {
     response.end(String(received));
   },
   '/fails': (request, response) => { response.statusCode = 500; response.end('the application says so'); },
+  '/made.png': (request, response) => {
+    response.setHeader('content-type', 'image/png');
+    response.end(require('fs').readFileSync('picture.png'));
+  },
   '/made.txt': (request, response) => response.end('made by the server'),
 };
 
@@ -86,7 +93,16 @@ COMPUTE = {"kind": "Compute", "src": "default"}
 MANIFEST = {
     "version": 1,
     "framework": {"name": "own", "version": "1.0.0"},
+    "imageSettings": {
+        "sizes": [16, 32],
+        "domains": [],
+        "remotePatterns": [],
+        "formats": ["image/webp"],
+        "minimumCacheTTL": 60,
+        "dangerouslyAllowSVG": False,
+    },
     "routes": [
+        {"path": "/_image", "target": {"kind": "ImageOptimization"}},
         {
             "path": "/*.*",
             "target": {"kind": "Static", "cacheControl": "public, max-age=2"},
@@ -98,7 +114,7 @@ MANIFEST = {
 }
 
 
-def bundle(version: int, server: str = SERVER) -> dict[str, str]:
+def bundle(version: int, server: str = SERVER) -> dict[str, str | bytes]:
     """Contents by path. `version` is shown by the root page and in a static file."""
     return {
         "deploy-manifest.json": json.dumps(MANIFEST),
@@ -108,7 +124,29 @@ def bundle(version: int, server: str = SERVER) -> dict[str, str]:
     }
 
 
-def zipped(files: dict[str, str]) -> bytes:
+def picture(width: int, height: int) -> bytes:
+    """A PNG of one colour."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = (b"\0" + b"\x30\x60\x90" * width) * height
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n", png[:20]
+    return struct.unpack(">II", png[16:24])  # type: ignore[return-value]
+
+
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
         for path, text in files.items():

@@ -28,8 +28,8 @@ class RouteBook:
         ]
 
     def find(self, path: str) -> Routed:
-        """The first that matches a path in its canonical spelling."""
-        return next(routed for matches, routed in self._compiled if matches(path))
+        """The first that matches a path in its canonical spelling; the last one for `*`, which is no path."""
+        return next((routed for matches, routed in self._compiled if matches(path)), self._compiled[-1][1])
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:

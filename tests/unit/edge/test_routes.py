@@ -81,3 +81,5 @@ def test_the_first_route_that_matches_decides():
     assert book.find("/a/b").number == 0
     assert book.find("/a").number == 2
     assert book.find("/").route.target is compute
+    assert book.find("*").number == 2, "OPTIONS * has no path"
+    assert book.find("").number == 2

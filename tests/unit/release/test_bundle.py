@@ -193,6 +193,7 @@ def test_static_files_are_the_files_and_the_bundle_is_the_server(out, blobs):
 def test_a_lost_archive_is_found(out, blobs):
     done = run(out, blobs)
     assert done.manifest.compute is not None
+    assert done.manifest.compute.archive in set(done.manifest.bodies), "what is kept, and backed up"
     blobs.delete(done.manifest.compute.archive.blob)
     with pytest.raises(VerifyError, match="the server's archive is missing"):
         verify(blobs, done.manifest)
