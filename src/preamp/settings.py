@@ -214,8 +214,8 @@ class Settings(BaseSettings):
     cache_snapshot_bytes: int = Field(
         default=20 * GIB,
         ge=0,
-        description="Bound of the unpacked copies of build caches, which are restored in no time; 0: none are "
-        "kept. Only as root, on Linux 5.19 or newer.",
+        description="Bound of the unpacked copies of build caches, which are restored in no time; 0: none "
+        "are kept. Needs Linux 5.19 as root, else Linux 6.6 and user namespaces.",
     )
     screenshots: bool = Field(
         default=True,

@@ -1,17 +1,21 @@
 """Mounts that only this process and its children see, made by the kernel's own calls.
 
 They end with the last of these processes, however it ends: nothing has to be cleaned up after a crash.
+Standard library only: this file is also a program of its own, see `_rehearse`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import struct
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
-_CLONE_NEWNS = 0x20000
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
 _MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 1 << 19
 _MNT_DETACH = 2
 _AT_FDCWD, _AT_EMPTY_PATH = -100, 0x1000
@@ -37,16 +41,51 @@ def isolate() -> None:
     """
     if _State.own:
         return
-    if os.geteuid() != 0:
-        _State.reason = "it needs root"
-        return
     try:
-        _check(_libc.unshare(_CLONE_NEWNS), "unshare")
-        _check(_libc.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None), "mount --make-rslave /")
+        if os.geteuid() != 0:
+            _rehearse()
+        _enter()
     except OSError as error:
         _State.reason = f"mounts of its own are not allowed here: {error}"
     else:
         _State.own = True
+
+
+def _enter() -> None:
+    """Without root that takes a user namespace, in which our user is who it was."""
+    user, group = os.geteuid(), os.getegid()
+    _check(_libc.unshare(_CLONE_NEWNS | (_CLONE_NEWUSER if user else 0)), "unshare")
+    if user:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    _check(_libc.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None), "mount --make-rslave /")
+
+
+def _rehearse() -> None:
+    """Enter a user namespace in another process, for there is no way back. Raises OSError.
+
+    Some systems let everybody make one and then allow nothing in it, not even a sandbox.
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", __file__], capture_output=True, text=True, check=False, timeout=60
+    )
+    if done.returncode:
+        raise OSError(done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}")
+
+
+def _rehearsal() -> None:
+    _enter()
+    with tempfile.TemporaryDirectory() as name:
+        places = [Path(name) / part for part in ("lower", "upper", "work", "place")]
+        for place in places:
+            place.mkdir()
+        lower, upper, work, place = places
+        overlay(lower=lower, upper=upper, work=work, place=place)
+        unmount(place)
+    if program := shutil.which("bwrap"):
+        space = ("--unshare-all", "--unshare-user", "--disable-userns", "--ro-bind", "/", "/")
+        subprocess.run([program, *space, "--", "/bin/true"], check=True)
 
 
 def refusal() -> str | None:
@@ -98,10 +137,13 @@ def overlay(*, lower: Path, upper: Path, work: Path, place: Path) -> None:
     for path in (lower, upper, work):
         if set(",:\\") & set(str(path)):
             raise OSError(f"{path} cannot be part of an overlay")
+    root = os.geteuid() == 0
     # without these attributes a removed folder could not be made again; the kernel says so only then
-    os.setxattr(work, "trusted.preamp", b"1")
-    # redirect_dir: folders of `lower` can be renamed; volatile: nothing here outlives a crash, so no syncs
-    options = f"lowerdir={lower},upperdir={upper},workdir={work},redirect_dir=on,index=off,volatile"
+    os.setxattr(work, "trusted.preamp" if root else "user.preamp", b"1")
+    # redirect_dir: to rename a folder of `lower` is not to copy it; only root may have that
+    kind = "redirect_dir=on" if root else "userxattr"
+    # volatile: nothing here outlives a crash, so no syncs
+    options = f"lowerdir={lower},upperdir={upper},workdir={work},{kind},index=off,volatile"
     _check(_libc.mount(b"overlay", os.fsencode(place), b"overlay", 0, options.encode()), "mount overlay")
 
 
@@ -128,3 +170,7 @@ def _check(result: int, what: str) -> int:
         code = ctypes.get_errno()
         raise OSError(code, f"{what}: {os.strerror(code)}")
     return result
+
+
+if __name__ == "__main__":
+    _rehearsal()

@@ -203,8 +203,11 @@ def remove_tree(root: Path) -> None:
     except FileNotFoundError:
         return
     except PermissionError:
-        for folder, _, _ in os.walk(root):
-            Path(folder).chmod(0o700)
+        root.chmod(0o700)
+        for folder, folders, _ in os.walk(root):
+            for path in (Path(folder, name) for name in folders):
+                if not path.is_symlink():
+                    path.chmod(0o700)  # before it is entered
         shutil.rmtree(root)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ pytestmark = [
 COUNT = """mkdir -p dist deps/sub ~/.tool
 echo x >> deps/sub/count; echo x >> ~/.tool/count
 wc -l < deps/sub/count > dist/deps; wc -l < ~/.tool/count > dist/home"""
+OTHER_USER = 61999
 PATHS = "  cache:\n    paths: ['deps/**/*', '~/.tool/**/*']\n"
 
 
@@ -330,3 +332,72 @@ def test_builds_cannot_see_snapshots(repository: Repository, builder: Builder) -
     builder.run(repository.folder)
     assert "(overlay)" in builder.log.text
     assert FOLDER not in builder.output["found"]
+
+
+WITHOUT_ROOT = """
+import asyncio, sys
+from pathlib import Path
+from preamp.build import mounts
+mounts.isolate()
+print(mounts.refusal())
+from tests.integration.build import test_overlay as overlay
+from tests.integration.build.support import Builder, Repository, spec
+builder, repository = Builder(Path(sys.argv[1], "state")), Repository(Path(sys.argv[1], "repository"))
+repository.commit({"amplify.yml": spec(overlay.COUNT, rest=overlay.PATHS)})
+builder.run(repository.folder)
+change = "mv deps more; rm -r more/sub; mkdir more/sub; mv more deps"
+repository.commit({"amplify.yml": spec(overlay.COUNT, change, rest=overlay.PATHS)})
+print(overlay.unpack(builder)[0] is not None)
+before = overlay.trees(builder)
+builder.run(repository.folder)
+print(overlay.counts(builder), "(overlay)" in builder.log.text, builder.root.exists())
+print(before == overlay.trees(builder) != {}, builder.sandbox.report.tier)
+"""
+
+
+def test_without_root() -> None:
+    """As an ordinary user, in a process of its own: there is no way back out of a user namespace."""
+    place = Path("/var/tmp") / f"preamp-test-rootless-{os.getpid()}"
+    place.mkdir()
+    user = OTHER_USER if os.geteuid() == 0 else None
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": ":".join(filter(None, sys.path)),
+        "HOME": str(place),
+    }
+
+    def run(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python, *arguments],
+            cwd=Path(__file__).parents[3],
+            env=environment,
+            user=user,
+            group=user,
+            extra_groups=[] if user else None,
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+
+    try:
+        if user:
+            os.chown(place, user, user)
+        found = [sys.executable, "/usr/bin/python{}.{}".format(*sys.version_info)]
+        python = next((name for name in found if works(run, name)), None)
+        if python is None:
+            pytest.skip("no other user may run this Python")
+        done = run(python, "-c", WITHOUT_ROOT, str(place))
+        assert done.returncode == 0, done.stderr
+        refusal, *lines = done.stdout.splitlines()
+        if refusal != "None":
+            pytest.skip(refusal)
+        assert lines == ["True", "(2, 2) True False", "True bwrap-userns"]
+    finally:
+        subprocess.run(["rm", "-rf", place, f"/dev/shm/preamp-{OTHER_USER}"], check=True)
+
+
+def works(run: Callable[..., subprocess.CompletedProcess[str]], python: str) -> bool:
+    try:
+        return run(python, "-c", "import pydantic_core, tests").returncode == 0
+    except OSError:
+        return False
