@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,16 @@ class FakeCompute:
             yield path
         finally:
             self.open -= 1
+
+    def hold(self, release_id: str) -> tuple[Path, Callable[[], None]] | None:
+        if self.fails is not None or self.dead:
+            return None
+        self.used.append(release_id)
+        self.open += 1
+        return self.socket_path, self._leave
+
+    def _leave(self) -> None:
+        self.open -= 1
 
     def broken(self, release_id: str, socket_path: Path) -> None:
         self.told_broken.append((release_id, socket_path))

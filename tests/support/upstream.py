@@ -11,6 +11,8 @@
 /hints            103 before the answer
 /silent           never answers
 /stall            half of an answer, then silence
+/slow             answers after 0.4 s
+/once...          answers the first time, and then never
 /cut              half of an answer with a length, then the connection is closed
 /garbage          bytes that are not HTTP
 /early            413 before the body was read
@@ -114,7 +116,12 @@ class Upstream:
         elif path == "hints":
             writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
             answer("200 OK", b"after hints")
-        elif path in {"silent", "stall"}:
+        elif path == "slow":
+            await asyncio.sleep(0.4)
+            answer("200 OK", b"slow")
+        elif path == "once" and self.requests.count((method, target)) == 1:
+            answer("200 OK", b"once")
+        elif path in {"silent", "stall", "once"}:
             if path == "stall":
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ")
             await reader.readexactly(1)

@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import itertools
 import logging
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -91,6 +93,14 @@ class ComputeClient:
         The server counts as used until the context ends. Entering raises ComputeUnavailable.
         """
         return _Use(self, release_id)
+
+    def hold(self, release_id: str) -> tuple[Path, Callable[[], None]] | None:
+        """As `use`, without waiting: the socket, and what to call at the end; None: no server is known."""
+        lease = self._current.get(release_id)
+        if lease is None or lease.leaving:
+            return None
+        lease.open += 1
+        return lease.path, partial(self._give_up, lease)
 
     def broken(self, release_id: str, socket_path: Path) -> None:
         """A connection to the server was refused: the next use asks the host, which looks at the server."""

@@ -81,7 +81,7 @@ def write_line(
         path=request.raw_path,
         query=request.query,
         status=watched.status,
-        result=_result(watched.status, forwarded),
+        result=result_of(watched.status, forwarded),
         sent=watched.sent,
         client=request.address or "-",
         port=peer[1] if peer else 0,
@@ -113,7 +113,7 @@ def repeated_line(
         path=request.raw_path,
         query=request.query,
         status=answer.status,
-        result=_result(answer.status, forwarded=False),
+        result=result_of(answer.status, forwarded=False),
         sent=head_size(answer.headers) + answer.length,
         content_type=watched.content_type,
         content_length=watched.content_length,
@@ -121,7 +121,8 @@ def repeated_line(
     )
 
 
-def _result(status: int, forwarded: bool) -> str:
+def result_of(status: int, forwarded: bool) -> str:
+    """`x-edge-result-type`; status 0: nothing was sent."""
     if status >= 400 or status == 0:
         return "Error"
     return "Miss" if forwarded else "Hit"

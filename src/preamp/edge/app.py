@@ -19,6 +19,7 @@ from preamp.edge.optimise import Optimiser
 from preamp.edge.outcome import Compute, Forward, Image, Message, Outcome
 from preamp.edge.plain import health, plain, unavailable
 from preamp.edge.proxy.forward import Forwarder, Job
+from preamp.edge.proxy.passage import Way
 from preamp.edge.render import render, with_custom_headers
 from preamp.edge.request import Request, join_headers
 from preamp.edge.sending import (
@@ -30,8 +31,10 @@ from preamp.edge.sending import (
     send_in_pieces,
     send_whole,
 )
+from preamp.edge.shortcuts import MEMO_KEY, Shortcuts
 from preamp.edge.site import LoadedSite
 from preamp.edge.table import SiteTable, SiteUnavailable
+from preamp.edge.tallies import Source, Tallies
 from preamp.edge.upstream.errors import UpstreamError, UpstreamRefused, UpstreamTimeout
 from preamp.edge.upstream.origin import split_url
 from preamp.edge.visitors import Trust
@@ -41,9 +44,6 @@ from preamp.store.blobs import BlobStore
 HEALTH = "/_preamp/health"
 LONGEST_TARGET = 8192
 """Characters of path and query; longer ones are answered with 414."""
-MEMO_KEY = "preamp.memo_key"
-"""In the ASGI scope: set by the fast lane for requests whose answer it may repeat."""
-
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +74,8 @@ class EdgeApp:
         country_header: str | None = None,
         countries: Countries | None = None,
         access_log: AccessLog | None = None,
+        shortcuts: Shortcuts,
+        tallies: Tallies,
     ) -> None:
         self._table = table
         self._blobs = blobs
@@ -86,6 +88,8 @@ class EdgeApp:
         self._country_header = country_header
         self._countries = countries
         self._log = access_log
+        self._shortcuts = shortcuts
+        self._tallies = tallies
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         head = scope["method"] == "HEAD"
@@ -109,6 +113,9 @@ class EdgeApp:
             log.error("a file of %s cannot be read: %s", found.site.site.release_id if found else "?", error)
             await self._send(scope, receive, watched, unavailable(head), None)
         finally:
+            tally = self._tallies.of(watched.status, Source.FORWARDED if forwarded else Source.MADE)
+            tally.requests += 1
+            tally.sent += watched.sent
             if self._log is not None and found is not None:
                 write_line(
                     self._log,
@@ -138,6 +145,8 @@ class EdgeApp:
             case Compute():
                 try:
                     await self._servers.answer(request, site, outcome, scope, receive, watched)
+                    way = self._servers.way(request, site, outcome)
+                    self._shortcuts.remember(scope, site, found.name, way)
                 except NoSuchPage:
                     assert outcome.second is not None, "else a 404 is passed on"
                     await self._answer(found, outcome.second, scope, receive, watched, memoise=False)
@@ -236,7 +245,8 @@ class EdgeApp:
                     answer=answer,
                     watched=watched,
                 )
-            self._memo.put(key, Prepared.of(answer, body, line), owner=found.site.app_id)
+            tally = self._tallies.of(answer.status, Source.PREPARED)
+            self._memo.put(key, Prepared.of(answer, body, line, tally), owner=found.site.app_id)
 
     async def _forward(
         self,
@@ -257,10 +267,16 @@ class EdgeApp:
                 change=lambda headers: with_custom_headers(request, site, headers),
             )
             await self._forwarder.forward(job, scope, receive, watched)
+            way = Way(job=job, pool=self._forwarder.pool, enter=lambda: (origin, _nothing))
+            self._shortcuts.remember(scope, site, found.name, way)
         except UpstreamError as error:
             log.warning("%s: a rule leads to %s: %s", request.authority, outcome.url, error)
             answer = render(request, site, _why(error))
             await self._send(scope, receive, watched, answer, None)
+
+
+def _nothing() -> None:
+    """A server that is not ours need not be told that it was of use."""
 
 
 def _why(error: UpstreamError) -> Message:

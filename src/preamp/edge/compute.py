@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from preamp.compute.client import ComputeClient, ComputeUnavailable
@@ -13,6 +14,7 @@ from preamp.edge.images.fetch import Fetcher
 from preamp.edge.images.source import Source
 from preamp.edge.outcome import Compute, Message
 from preamp.edge.proxy.forward import Forwarder, Job
+from preamp.edge.proxy.passage import Way
 from preamp.edge.render import server_headers
 from preamp.edge.request import Request
 from preamp.edge.sending import Message as Event
@@ -67,17 +69,27 @@ class Servers:
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in _OF_A_BODY]}
 
         async def forward(socket_path: str) -> None:
-            job = Job(
-                request=request,
-                origin=Origin(scheme="http", host="localhost", port=80, socket_path=socket_path),
-                target=outcome.url,
-                host=request.authority,
-                keep_authorization=site.credentials is None,
-                change=lambda headers: server_headers(request, site, headers),
-            )
+            job = _job(request, site, outcome, socket_path)
             await self._forwarder.forward(job, scope, receive, send)
 
         await self._reach(site, forward, again=request.method in {"GET", "HEAD"} and not _has_body(scope))
+
+    def way(self, request: Request, site: LoadedSite, outcome: Compute) -> Way:
+        """For requests like this one, while the server is known and runs."""
+        client, release = self._client, site.site.release_id
+        assert client is not None, "only asked for after an answer"
+        assert release is not None, "only asked for after an answer"
+
+        def enter() -> tuple[Origin, Callable[[], None]] | None:
+            held = client.hold(release)
+            return (_origin(str(held[0])), held[1]) if held is not None else None
+
+        return Way(
+            job=_job(request, site, outcome, ""),
+            pool=self._forwarder.pool,
+            enter=enter,
+            passes=lambda status: status != 404 or outcome.second is None,
+        )
 
     async def source(self, request: Request, site: LoadedSite, target: str) -> Source:
         """What a GET of `target` gives, for image optimisation. Raises ImageError."""
@@ -135,6 +147,22 @@ class Servers:
                     log.info("the server of release %s is asked again: %s", release, error)
                     await asyncio.sleep(DYING_SECONDS)
                 self._client.broken(release, path)
+
+
+@lru_cache(maxsize=1024)
+def _origin(socket_path: str) -> Origin:
+    return Origin(scheme="http", host="localhost", port=80, socket_path=socket_path)
+
+
+def _job(request: Request, site: LoadedSite, outcome: Compute, socket_path: str) -> Job:
+    return Job(
+        request=request,
+        origin=_origin(socket_path),
+        target=outcome.url,
+        host=request.authority,
+        keep_authorization=site.credentials is None,
+        change=lambda headers: server_headers(request, site, headers),
+    )
 
 
 def failure(error: ComputeUnavailable | UpstreamError) -> Message:

@@ -43,9 +43,12 @@ def with_custom_headers(request: Request, site: LoadedSite, pairs: list[Pair]) -
     """The headers of another server's answer, changed as the site's own answers are."""
     if site.content is None:
         return pairs
+    matching = list(site.content.headers.matching([request.decoded_path] if request.decoded_path else []))
+    if not matching:
+        return pairs
     changed: dict[bytes, Pair] = {}
     vary = ", ".join(value.decode("latin-1") for name, value in pairs if name == b"vary")
-    for name, value in site.content.headers.matching([request.decoded_path] if request.decoded_path else []):
+    for name, value in matching:
         key = name.lower()
         text = _union(vary, value) if key == "vary" and vary else value
         changed[key.encode()] = (key.encode(), text.encode())

@@ -22,7 +22,9 @@ from preamp.edge.networks import NetworkSet
 from preamp.edge.optimise import Optimiser
 from preamp.edge.proxy.forward import Forwarder
 from preamp.edge.reader import SiteReader
+from preamp.edge.shortcuts import Shortcuts
 from preamp.edge.table import POLL_SECONDS, SiteTable
+from preamp.edge.tallies import Tallies
 from preamp.edge.upstream.addresses import AddressPolicy
 from preamp.edge.upstream.pool import Pool
 from preamp.edge.visitors import Trust
@@ -129,6 +131,7 @@ async def serve(
         last_used=memo.last_used,
         idle_seconds=config.idle_app_seconds,
     )
+    tallies = Tallies()
     access_log = AccessLog(config.access_logs) if config.access_logs else None
     images = Images(
         config.images,
@@ -149,6 +152,8 @@ async def serve(
         country_header=config.country_header.lower() if config.country_header else None,
         countries=countries,
         access_log=access_log,
+        shortcuts=Shortcuts(memo=memo, table=table, access_log=access_log, tallies=tallies),
+        tallies=tallies,
     )
     server = _Server(
         uvicorn.Config(

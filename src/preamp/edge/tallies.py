@@ -34,11 +34,16 @@ class Tallies:
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, Source], Tally] = {}
+        self._by_status: dict[tuple[int, Source], Tally] = {}
 
     def of(self, status: int, source: Source) -> Tally:
         """To be counted up by whoever sends. 304 is a kind of its own; 0 means that nothing was sent."""
-        kind = "304" if status == 304 else f"{status // 100}xx" if status else "none"
-        return self._tallies.setdefault((kind, source), Tally())
+        found = self._by_status.get((status, source))
+        if found is None:
+            kind = "304" if status == 304 else f"{status // 100}xx" if status else "none"
+            found = self._tallies.setdefault((kind, source), Tally())
+            self._by_status[(status, source)] = found
+        return found
 
     def show(self, counters: Counters) -> None:
         """Put the numbers where the metrics come from."""

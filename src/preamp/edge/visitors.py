@@ -36,7 +36,7 @@ class Trust:
         if not self.trusts(peer):
             return Source(address=peer, chain=(peer,), scheme=scheme, is_trusted=False)
         text = headers.get("x-forwarded-for", "")
-        chain = (*_items(text), peer)
+        chain = self.chain(peer, text)
         told = headers.get("x-forwarded-proto", "").strip().lower()
         return Source(
             address=self.address(peer, text),
@@ -44,6 +44,10 @@ class Trust:
             scheme=told if told in _SCHEMES else scheme,
             is_trusted=True,
         )
+
+    def chain(self, peer: str, forwarded_for: str) -> tuple[str, ...]:
+        """The visitor and the proxies before us, as a trusted proxy tells it."""
+        return (*_items(forwarded_for), peer)
 
     def address(self, peer: str, forwarded_for: str) -> str:
         """The visitor's, from a trusted proxy's `X-Forwarded-For`: read from the right, as far as each

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from preamp.edge.proxy.forward import BEGUN, Begun
 from preamp.edge.proxy.visitor import Leaving
 from preamp.edge.upstream.connection import UpstreamConnection
 
@@ -97,6 +98,10 @@ class Cycle:
             if not self.response_complete and not self.disconnected:
                 log.error("the application did not finish an answer")
                 self._protocol.transport.close()
+        finally:
+            begun: Begun | None = self._scope.get(BEGUN)
+            if begun is not None:
+                begun.discard()
 
     def feed(self, data: bytes) -> int:
         """A piece of the request's body; how many bytes wait now."""
@@ -152,13 +157,14 @@ class Cycle:
         if self.disconnected:
             return
         if not self._started:
-            self._start(message["status"], message["headers"])
+            self.start(message["status"], message["headers"])
         elif self.response_complete:
             raise RuntimeError("the answer was complete already")
         else:
-            self._write(message.get("body", b""), more=message.get("more_body", False))
+            self.write(message.get("body", b""), more=message.get("more_body", False))
 
-    def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """The head of the answer; it leaves with the first piece of the body. Raises ValueError."""
         protocol = self._protocol
         self._started = True
         self._expects_continue = False
@@ -187,10 +193,11 @@ class Cycle:
         head = b"".join(parts)
         if head.count(b"\n") != count + 1 or head.count(b"\r") != count + 1 or b"\0" in head:
             self._started = False
-            raise RuntimeError("a header of the answer has a line break")
+            raise ValueError("a header of the answer has a line break")
         self._head = head
 
-    def _write(self, body: bytes, *, more: bool) -> None:
+    def write(self, body: bytes, *, more: bool) -> None:
+        """A piece of the body."""
         protocol = self._protocol
         if not self._sends_body:
             body = b""
@@ -213,6 +220,10 @@ class Cycle:
             if not self.keep_alive:
                 protocol.transport.close()
             protocol.on_response_complete()
+
+    def hand_over(self) -> None:
+        """Let the application answer."""
+        self._protocol.let_answer(self)
 
     # What goes beyond ASGI (`proxy.visitor.VisitorConnection`)
 

@@ -1,4 +1,4 @@
-"""Complete prepared answers in memory, bounded in bytes; those that nobody asked for go first."""
+"""Prepared answers, and ways to answers, bounded in bytes; those that nobody asked for go first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -73,9 +74,25 @@ class Prepared:
         return len(self.data) + OVERHEAD
 
 
+class Kept(Protocol):
+    """What the memo knows of its entries."""
+
+    used_at: float
+    """When it was of use last, to about a second, on the monotonic clock."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        ...
+
+    def drop(self) -> None:
+        """It is forgotten."""
+        ...
+
+
 @dataclass(slots=True)
 class _Entry:
-    answer: Prepared
+    answer: Kept
     owner: str
     size: int
     placed_at: float
@@ -92,11 +109,11 @@ class Memo:
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._keys: dict[str, set[Hashable]] = {}
 
-    def get(self, key: Hashable) -> Prepared | None:
+    def get(self, key: Hashable) -> Kept | None:
         found = self._entries.get(key)
         return None if found is None else found.answer
 
-    def put(self, key: Hashable, answer: Prepared, *, owner: str) -> None:
+    def put(self, key: Hashable, answer: Kept, *, owner: str) -> None:
         """Larger answers than an eighth of the whole are not kept."""
         size = answer.size
         if size > self.limit // 8:

@@ -8,6 +8,7 @@ before is not even parsed. Anything else goes to the application unchanged.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -18,13 +19,14 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from preamp.edge.accesslog import RECEIVED
-from preamp.edge.app import MEMO_KEY
 from preamp.edge.encodings import preference
 from preamp.edge.fastlane.cycle import Cycle
 from preamp.edge.fastlane.memo import Memo, Pairs, Prepared
 from preamp.edge.fastlane.wordings import LONGEST, Wording, Wordings
+from preamp.edge.proxy.passage import Caller, Route
 from preamp.edge.proxy.tunnel import Tunnel
 from preamp.edge.proxy.visitor import CONNECTION
+from preamp.edge.shortcuts import MEMO_KEY
 from preamp.edge.upstream.connection import UpstreamConnection
 from preamp.edge.visitors import Trust
 from preamp.store.access_logs import AccessLog, Repetition
@@ -37,6 +39,8 @@ MOST_HEAD = 64 * 1024
 """Bytes of one request's head; more is answered with 431."""
 LONGEST_TAG_LIST = 128
 MOST_ENCODINGS = 1024
+
+log = logging.getLogger(__name__)
 
 # Headers that change an answer in a way the memo's key does not tell, or that come with a body.
 _SLOW = (
@@ -223,7 +227,11 @@ class EdgeProtocol(HttpToolsProtocol):
             self._between = False
             self._rest = data[upgrade.args[0] :]
             self._end_after_answer()
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
+            if isinstance(error, httptools.HttpParserCallbackError):
+                reason = error.__context__
+                if not isinstance(reason, httptools.HttpParserError | ValueError):  # of the URL
+                    log.error("a request was not answered", exc_info=reason)
             self._refuse(400, "Bad Request")
         else:
             if between and self._between and self._begun == 1 and self._wording is not None:
@@ -266,20 +274,24 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         key = self._key()
+        found = None
         if key is not None and not self._is_answering() and not self.lane.is_stale():
             found = self.lane.memo.get(key)
-            if found is not None and not self.flow.write_paused and not self.transport.is_closing():
+        if isinstance(found, Prepared):
+            if not self.flow.write_paused and not self.transport.is_closing():
                 self._answered = True
                 self._answer(found)
                 self._received = 0
                 return
-        self._begin(key)
+            found = None
+        self._begin(key, found if isinstance(found, Route) else None)
         self._received = 0
 
-    def _begin(self, key: Hashable | None) -> None:
-        """Let the application answer."""
+    def _begin(self, key: Hashable | None, route: Route | None) -> None:
+        """Let the application answer, if the request does not go by a known route."""
         version = self.parser.get_http_version()
         url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": _ASGI,
@@ -289,7 +301,7 @@ class EdgeProtocol(HttpToolsProtocol):
             "scheme": self.scheme,
             "method": self.parser.get_method().decode("ascii"),
             "raw_path": url.path,
-            "path": unquote(url.path.decode("ascii")),
+            "path": unquote(path) if "%" in path else path,
             "query_string": url.query or b"",
             "root_path": "",
             "headers": self.headers,
@@ -301,14 +313,25 @@ class EdgeProtocol(HttpToolsProtocol):
         cycle = Cycle(self, scope, keep_alive=keep_alive, expects_continue=self.expect_100_continue)
         scope[CONNECTION] = cycle
         waits = self._is_answering()
-        self.cycle = cycle
         if waits:
             self.flow.pause_reading()
             self._waiting.appendleft(cycle)
+        elif route is not None and route.begin(cycle, scope, self._caller()):
+            self._running = cycle
         else:
-            self._start(cycle)
+            self.let_answer(cycle)
+        self.cycle = cycle
 
-    def _start(self, cycle: Cycle) -> None:
+    def _caller(self) -> Caller:
+        *_, cookie, referer, user_agent, told = self._seen
+        address = chain = self._client
+        if told is not None and self._peer_is_trusted:
+            trust, text = self.lane.trust, told.decode("latin-1")
+            address, chain = trust.address(address, text), ", ".join(trust.chain(address, text))
+        return Caller(address=address, port=self._port, chain=chain, told=(referer, user_agent, cookie, told))
+
+    def let_answer(self, cycle: Cycle) -> None:
+        """Have the application answer."""
         self._running = cycle
         task = self.loop.create_task(cycle.run(self.app))
         self.tasks.add(task)
@@ -410,7 +433,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._active_at = self.loop.time()
         self.flow.resume_reading()
         if self._waiting:
-            self._start(self._waiting.pop())
+            self.let_answer(self._waiting.pop())
 
 
 def protocol_for(lane: Lane) -> type[EdgeProtocol]:

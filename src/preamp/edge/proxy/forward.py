@@ -47,6 +47,32 @@ class Job:
     """What the server is called in `Host`; None: as its origin."""
 
 
+BEGUN = "preamp.begun"
+"""In the ASGI scope: the `Begun` that goes on, if there is one."""
+
+
+class Begun:
+    """An exchange that was begun before the application was asked (`proxy.passage`)."""
+
+    def __init__(self, origin: Origin, connection: UpstreamConnection, pool: Pool) -> None:
+        self._origin = origin
+        self._connection: UpstreamConnection | None = connection
+        self._pool = pool
+
+    def take(self, origin: Origin) -> UpstreamConnection | None:
+        """To go on with it, once; None when it is not with that server."""
+        if origin != self._origin:
+            return None
+        connection, self._connection = self._connection, None
+        return connection
+
+    def discard(self) -> None:
+        """Nobody went on with it."""
+        if self._connection is not None:
+            self._pool.release(self._origin, self._connection, reuse=False)
+            self._connection = None
+
+
 class CircleError(UpstreamError):
     """The request came through here too often."""
 
@@ -57,7 +83,7 @@ class Forwarder:
     """`answer_seconds`: how long an upstream may be silent, before and within its answer; None: for ever."""
 
     def __init__(self, pool: Pool, *, answer_seconds: float | None) -> None:
-        self._pool = pool
+        self.pool = pool
         self._answer_seconds = answer_seconds
 
     async def forward(self, job: Job, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -93,14 +119,19 @@ class Forwarder:
         """False: a rested connection was dead, nobody looked at the request, and it may be sent again."""
         pairs: Pairs = scope["headers"]
         method = job.request.method
-        connection = await self._pool.acquire(job.origin, fresh=again)
-        rested = connection.used > 0
+        begun: Begun | None = None if again else scope.get(BEGUN)
+        connection = begun.take(job.origin) if begun else None
+        rested = going_on = connection is not None
+        if connection is None:
+            connection = await self.pool.acquire(job.origin, fresh=again)
+            rested = connection.used > 0
         visitor = connection_of(scope)
         visitor.on_leaving = connection.close
         body: RequestBody | None = None
         reuse = False
         try:
-            connection.begin(head, head_only=method == "HEAD", upgrade=False)
+            if not going_on:
+                connection.begin(head, head_only=method == "HEAD", upgrade=False)
             if has_body(pairs):
                 body = RequestBody(receive, connection, chunked=is_chunked(pairs))
             found = await connection.head(self._answer_seconds)
@@ -117,11 +148,11 @@ class Forwarder:
             visitor.on_leaving = None
             if body is not None:
                 body.leave()
-            self._pool.release(job.origin, connection, reuse=reuse)
+            self.pool.release(job.origin, connection, reuse=reuse)
         return True
 
     async def _upgrade(self, job: Job, head: bytes, scope: MutableMapping[str, Any], send: Send) -> None:
-        connection = await self._pool.acquire(job.origin, fresh=True)
+        connection = await self.pool.acquire(job.origin, fresh=True)
         visitor = connection_of(scope)
         visitor.on_leaving = connection.close
         try:
@@ -140,7 +171,7 @@ class Forwarder:
                 raise
         finally:
             visitor.on_leaving = None
-            self._pool.release(job.origin, connection, reuse=False)
+            self.pool.release(job.origin, connection, reuse=False)
 
     async def _answer(
         self,

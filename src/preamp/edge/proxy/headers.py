@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from preamp.edge.request import Request
 from preamp.edge.upstream.connection import ResponseHead
@@ -37,6 +37,11 @@ _OURS = frozenset(
         b"x-forwarded-proto",
     }
 )
+_DROPPED = HOP_BY_HOP | _OURS
+_USUAL = frozenset({b"keep-alive", b"Keep-Alive", b"close"})
+"""Values of `Connection` that name no header that would have to go."""
+_NONE: frozenset[bytes] = frozenset()
+_DROPPED_ANSWER = HOP_BY_HOP | {b"date"}
 PSEUDONYM = b"1.1 preamp"
 MOST_HOPS = 8
 """Servers like us that a request may pass: more is a circle."""
@@ -56,14 +61,9 @@ def request_head(
 
     `host` takes the place of the origin's name in the `Host` header.
     """
-    via = [value for name, value in pairs if name == b"via"]
     out = [
-        f"{request.method} {target} HTTP/1.1\r\nhost: {host or origin.authority}\r\n".encode("latin-1"),
-        b"".join(b"%s: %s\r\n" % pair for pair in _end_to_end(pairs, keep_authorization)),
-        b"x-forwarded-for: " + ", ".join(request.forwarded_for).encode("latin-1") + b"\r\n",
-        b"x-forwarded-host: " + request.authority.encode("latin-1") + b"\r\n",
-        b"x-forwarded-proto: " + request.scheme.encode() + b"\r\n",
-        b"via: " + b", ".join([*via, PSEUDONYM]) + b"\r\n",
+        fixed_lines(request, origin=origin, target=target, host=host),
+        variable_lines(pairs, keep_authorization, ", ".join(request.forwarded_for)),
     ]
     length = [value for name, value in pairs if name == b"content-length"]
     if is_chunked(pairs):
@@ -74,16 +74,29 @@ def request_head(
     return b"".join(out)
 
 
-def _end_to_end(pairs: Pairs, keep_authorization: bool) -> Iterable[tuple[bytes, bytes]]:
-    dropped = HOP_BY_HOP | _OURS | _named_by_connection(pairs)
+def fixed_lines(request: Request, *, origin: Origin, target: str, host: str | None) -> bytes:
+    """The part of the head that is the same for all requests to this address."""
+    return (
+        f"{request.method} {target} HTTP/1.1\r\nhost: {host or origin.authority}\r\n"
+        f"x-forwarded-host: {request.authority}\r\nx-forwarded-proto: {request.scheme}\r\n"
+    ).encode("latin-1")
+
+
+def variable_lines(pairs: Pairs, keep_authorization: bool, chain: str) -> bytes:
+    """The headers that go on, and what is said of the visitor. `chain` becomes `X-Forwarded-For`."""
+    dropped = _DROPPED | named if (named := _named_by_connection(pairs)) else _DROPPED
     if not keep_authorization:
         dropped |= {b"authorization"}  # it is for us: the password of the site is not the upstream's business
-    return (pair for pair in pairs if pair[0] not in dropped)
+    lines = [b"%b: %b\r\n" % pair for pair in pairs if pair[0] not in dropped]
+    via = b"".join([value + b", " for name, value in pairs if name == b"via"])
+    lines.append(b"x-forwarded-for: %b\r\nvia: %b%b\r\n" % (chain.encode("latin-1"), via, PSEUDONYM))
+    return b"".join(lines)
 
 
 def response_headers(head: ResponseHead) -> list[tuple[bytes, bytes]]:
     """What goes on to the visitor; Date is written by ourselves."""
-    dropped = HOP_BY_HOP | {b"date"} | _named_by_connection(head.headers)
+    named = _named_by_connection(head.headers)
+    dropped = _DROPPED_ANSWER | named if named else _DROPPED_ANSWER
     if not head.has_length or head.status in {204, 304}:
         dropped |= {b"content-length"}
     return [pair for pair in head.headers if pair[0] not in dropped]
@@ -108,11 +121,11 @@ def wants_websocket(request: Request) -> bool:
 
 
 def goes_in_circles(pairs: Pairs) -> bool:
-    seen = b", ".join(value for name, value in pairs if name == b"via")
-    return seen.count(PSEUDONYM) >= MOST_HOPS
+    return sum([value.count(PSEUDONYM) for name, value in pairs if name == b"via"]) >= MOST_HOPS
 
 
 def _named_by_connection(pairs: Pairs) -> frozenset[bytes]:
-    return frozenset(
-        token.strip().lower() for name, value in pairs if name == b"connection" for token in value.split(b",")
-    )
+    values = [value for name, value in pairs if name == b"connection" and value not in _USUAL]
+    if not values:
+        return _NONE
+    return frozenset(token.strip().lower() for value in values for token in value.split(b","))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httptools
@@ -12,6 +13,8 @@ from preamp.edge.upstream.errors import UpstreamBroken, UpstreamEnded, UpstreamT
 
 HIGH_WATER = 256 * 1024
 """Bytes of an answer that wait for the visitor; the upstream is read on below a quarter of it."""
+SMALL = 64 * 1024
+"""Bytes of a body that may wait until they are all here."""
 MOST_HEAD = 64 * 1024
 """Bytes of an answer's head."""
 
@@ -38,6 +41,8 @@ class UpstreamConnection(asyncio.Protocol):
         """After 101: `rest` holds what came of the other protocol, and the transport is the caller's."""
         self.rest = b""
         self.idle_since = 0.0
+        self.on_news: Callable[[], None] | None = None
+        """Called when something came or the connection ended, in the place of waiting."""
         self._lost: Exception | None = None
         self._can_write: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -111,6 +116,28 @@ class UpstreamConnection(asyncio.Protocol):
             self._reading_paused = False
             self.transport.resume_reading()
         return data
+
+    @property
+    def head_now(self) -> ResponseHead | None:
+        """What `head` would give without waiting."""
+        return self._head
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole answer has come."""
+        return self._done and self._error is None and self._head is not None and not self.upgraded
+
+    @property
+    def has_failed(self) -> bool:
+        return self._error is not None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the rest of the answer, as far as is known, is worth waiting for."""
+        if self._head is None:
+            return True
+        length = next((value for name, value in self._head.headers if name == b"content-length"), b"")
+        return self._head.has_length and int(length) <= SMALL
 
     @property
     def is_over(self) -> bool:
@@ -189,15 +216,19 @@ class UpstreamConnection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             return
-        if sum(len(name) + len(value) + 4 for name, value in self._fields) > MOST_HEAD:
+        if (
+            self._head_size > MOST_HEAD  # which counts what came with it, too
+            and sum(len(name) + len(value) + 4 for name, value in self._fields) > MOST_HEAD
+        ):
             self._fail("the head of its answer is too long")
             return
         if status == 101 and not self._may_upgrade:
             self._fail("it changed the protocol, which nobody asked for")
             return
         coded = [value for name, value in self._fields if name == b"transfer-encoding"]
+        lengths = [value for name, value in self._fields if name == b"content-length"]
         chunked = bool(coded) and coded[-1].lower().rstrip().endswith(b"chunked")
-        has_length = not coded and any(name == b"content-length" for name, _ in self._fields)
+        has_length = bool(lengths) and not coded
         bodiless = self._head_only or status in {101, 204, 304}
         self._until_close = not bodiless and not has_length and not chunked
         self._keep = self._parser.should_keep_alive() and not self._until_close
@@ -247,5 +278,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._waiter.set_exception(UpstreamTimeout(f"nothing came for {seconds:g} s"))
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self.on_news is not None:
+            self.on_news()
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

@@ -37,11 +37,9 @@ class Pool:
 
         Raises UpstreamError.
         """
-        while not fresh and (rested := self._idle.get(origin)):
-            connection = rested.pop()
-            if connection.is_reusable and not connection.transport.is_closing():
-                return connection
-            self._discard(connection)
+        connection = None if fresh else self.take(origin)
+        if connection is not None:
+            return connection
         if self._open >= MOST_OPEN:
             raise UpstreamBusy(f"{self._open} connections to other servers are open already")
         self._open += 1
@@ -57,14 +55,25 @@ class Pool:
             self._open -= 1
             raise
 
+    def take(self, origin: Origin) -> UpstreamConnection | None:
+        """A rested connection, if there is one. Give it back with `release`."""
+        while rested := self._idle.get(origin):
+            connection = rested.pop()
+            if connection.is_reusable and not connection.transport.is_closing():
+                return connection
+            self._discard(connection)
+        return None
+
     def release(self, origin: Origin, connection: UpstreamConnection, *, reuse: bool = True) -> None:
         """Keep a connection whose exchange is over, close any other."""
-        rested = self._idle.setdefault(origin, deque())
-        if not reuse or not connection.is_reusable or len(rested) >= MOST_IDLE:
+        rested = self._idle.get(origin)
+        if not reuse or not connection.is_reusable or (rested is not None and len(rested) >= MOST_IDLE):
             self._discard(connection)
-            if not rested:
+            if rested is not None and not rested:
                 del self._idle[origin]
             return
+        if rested is None:
+            rested = self._idle[origin] = deque()
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
         rested.append(connection)

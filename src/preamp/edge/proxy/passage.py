@@ -1,0 +1,237 @@
+"""The short way of a plain request that is forwarded again and again: no task, no decision, one write.
+
+What leads a request to another server is decided by the application, which leaves a `Route` in the memo.
+While that is right, a request for which a connection to the server rests in the pool goes there at once, and
+an answer that is in memory as a whole goes back at once. With anything else - no connection, a slow, large or
+broken answer - the application takes over, the request under way included: one place knows what to do then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from preamp.edge.accesslog import RECEIVED, head_size, result_of
+from preamp.edge.proxy.forward import BEGUN, Begun, Job
+from preamp.edge.proxy.headers import fixed_lines, goes_in_circles, response_headers, variable_lines
+from preamp.edge.proxy.visitor import VisitorConnection
+from preamp.edge.tallies import Source, Tallies
+from preamp.edge.upstream.connection import UpstreamConnection
+from preamp.edge.upstream.origin import Origin
+from preamp.edge.upstream.pool import Pool
+from preamp.store.access_logs import AccessLog
+
+PATIENCE_SECONDS = 0.25
+"""After so long without an answer the application waits for it."""
+OVERHEAD = 2048
+"""Bytes that a route costs, roughly."""
+Pairs = list[tuple[bytes, bytes]]
+Entry = Callable[[], tuple[Origin, Callable[[], None]] | None]
+
+
+class Visitor(VisitorConnection, Protocol):
+    """What a passage needs of the request's cycle."""
+
+    def start(self, status: int, headers: Pairs) -> None:
+        """The head of the answer; it leaves with the first piece of the body."""
+        ...
+
+    def write(self, body: bytes, *, more: bool) -> None:
+        """A piece of the body."""
+        ...
+
+    def hand_over(self) -> None:
+        """Let the application answer."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """What differs from request to request."""
+
+    address: str
+    port: str
+    chain: str
+    """What `X-Forwarded-For` becomes."""
+    told: tuple[bytes | None, bytes | None, bytes | None, bytes | None]
+    """The headers `Referer`, `User-Agent`, `Cookie` and `X-Forwarded-For`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """How requests with one key of the memo are forwarded."""
+
+    job: Job
+    """Of one of them: what the key does not tell is not looked at."""
+    pool: Pool
+    enter: Entry
+    """The server, and what to call after its answer; None: the application has to find one."""
+    passes: Callable[[int], bool] = lambda _status: True
+    """Whether an answer with a status is for the visitor."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Route:
+    """An entry of the memo."""
+
+    way: Way
+    name: str
+    """Of the access log."""
+    app_id: str
+    access_log: AccessLog | None
+    tallies: Tallies
+    used_at: float = field(default_factory=time.monotonic)
+    is_kept: bool = True
+    lines: bytes = field(init=False)
+    """Of the request's head, those that are the same each time."""
+
+    def __post_init__(self) -> None:
+        job = self.way.job
+        self.lines = fixed_lines(job.request, origin=job.origin, target=job.target, host=job.host)
+
+    @property
+    def size(self) -> int:
+        return OVERHEAD + len(self.lines)
+
+    def drop(self) -> None:
+        self.is_kept = False
+
+    def begin(self, visitor: Visitor, scope: MutableMapping[str, Any], caller: Caller) -> bool:
+        """Send the request on its way; False: the application has to."""
+        pairs: Pairs = scope["headers"]
+        if goes_in_circles(pairs):
+            return False
+        entered = self.way.enter()
+        if entered is None:
+            return False
+        origin, leave = entered
+        connection = self.way.pool.take(origin)
+        if connection is None:
+            leave()
+            return False
+        self.used_at = time.monotonic()
+        lines = variable_lines(pairs, self.way.job.keep_authorization, caller.chain)
+        Passage(self, visitor, scope, caller, connection, origin, leave).begin(self.lines + lines + b"\r\n")
+        return True
+
+
+class Passage:
+    """One request under way."""
+
+    __slots__ = (
+        "_begun_at",
+        "_caller",
+        "_connection",
+        "_leave",
+        "_origin",
+        "_route",
+        "_scope",
+        "_timer",
+        "_visitor",
+    )
+
+    def __init__(
+        self,
+        route: Route,
+        visitor: Visitor,
+        scope: MutableMapping[str, Any],
+        caller: Caller,
+        connection: UpstreamConnection,
+        origin: Origin,
+        leave: Callable[[], None],
+    ) -> None:
+        self._route = route
+        self._visitor = visitor
+        self._scope = scope
+        self._caller = caller
+        self._connection = connection
+        self._origin = origin
+        self._leave = leave
+
+    def begin(self, head: bytes) -> None:
+        connection = self._connection
+        self._begun_at = time.perf_counter()
+        self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._hand_over)
+        self._visitor.on_leaving = connection.close
+        connection.begin(head, head_only=self._scope["method"] == "HEAD", upgrade=False)
+        connection.on_news = self._look
+
+    def _look(self) -> None:
+        """Something came, or the connection ended."""
+        connection = self._connection
+        if connection.is_whole and not self._visitor.disconnected:
+            self._finish(connection)
+        elif connection.is_whole or connection.has_failed or not connection.is_small:
+            self._hand_over()
+
+    def _finish(self, connection: UpstreamConnection) -> None:
+        route, visitor = self._route, self._visitor
+        head = connection.head_now
+        assert head is not None, "a whole answer has one"
+        if not route.way.passes(head.status):
+            self._hand_over()
+            return
+        headers = route.way.job.change(response_headers(head))
+        try:
+            visitor.start(head.status, headers)
+        except ValueError:
+            self._hand_over()  # it fails there too, and is told of
+            return
+        self._end()
+        body = connection.take()
+        visitor.write(body, more=False)
+        route.way.pool.release(self._origin, connection)
+        self._leave()
+        sent = head_size(headers) + len(body)
+        tally = route.tallies.of(head.status, Source.FORWARDED)
+        tally.requests += 1
+        tally.sent += sent
+        if route.access_log is not None:
+            self._log(route.access_log, head.status, headers, sent)
+
+    def _log(self, log: AccessLog, status: int, headers: Pairs, sent: int) -> None:
+        route, caller, request = self._route, self._caller, self._route.way.job.request
+        taken = time.perf_counter() - self._begun_at
+        own = dict(headers)
+        length = own.get(b"content-length")
+        referer, user_agent, cookie, chain = [
+            "" if text is None else text.decode("latin-1") for text in caller.told
+        ]
+        log.add(
+            route.app_id,
+            route.name,
+            host=request.authority,
+            method=request.method,
+            path=request.raw_path,
+            query=request.query,
+            status=status,
+            result=result_of(status, forwarded=True),
+            sent=sent,
+            client=caller.address,
+            port=int(caller.port),
+            protocol=request.scheme,
+            received=self._scope[RECEIVED],
+            taken=taken,
+            first_byte=taken,
+            referer=referer,
+            user_agent=user_agent,
+            cookie=cookie,
+            forwarded_for=chain,
+            content_type=own.get(b"content-type", b"").decode("latin-1"),
+            content_length=None if length is None else int(length),
+        )
+
+    def _hand_over(self) -> None:
+        self._end()
+        self._scope[BEGUN] = Begun(self._origin, self._connection, self._route.way.pool)
+        self._visitor.hand_over()
+        # The application enters the server in its first step: it is left only after that.
+        asyncio.get_running_loop().call_soon(self._leave)
+
+    def _end(self) -> None:
+        self._timer.cancel()
+        self._connection.on_news = None
+        self._visitor.on_leaving = None
