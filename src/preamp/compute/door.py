@@ -51,10 +51,16 @@ class Door:
         self._listener = await asyncio.start_unix_server(self._come, path=str(path))
         path.chmod(0o600)
 
-    async def close(self) -> None:
-        """Nobody comes in any more, and whoever is in goes."""
+    def stop_giving(self) -> None:
+        """Nobody comes in any more. Who asks for a server gets no answer: our successor will give one."""
         if self._listener is not None:
             self._listener.close()
+        for session in self._sessions:
+            session.giving = False
+
+    async def close(self) -> None:
+        """Whoever is in goes."""
+        self.stop_giving()
         for session in list(self._sessions):
             session.close()
         await asyncio.gather(*self._conversations, return_exceptions=True)
@@ -93,6 +99,7 @@ class _Session:
         open_host: Callable[[], Awaitable[Host]],
         numbers: itertools.count[int],
     ) -> None:
+        self.giving = True
         self._writer = writer
         self._open_host = open_host
         self._numbers = numbers
@@ -106,6 +113,8 @@ class _Session:
 
     def heard(self, message: FromClient) -> None:
         match message:
+            case Want() | Warm() if not self.giving:
+                return
             case Want():
                 task = asyncio.create_task(self._give(message))
                 self._tasks.add(task)

@@ -274,6 +274,7 @@ class Host:
     async def close(self, seconds: float) -> None:
         """Stop everything; what is under way may go on for so long."""
         self._stopping = True
+        deadline = time.monotonic() + seconds + STOP_SECONDS
         starting = [server.starting for server in self._all if server.starting]
         for task in starting:
             task.cancel()
@@ -281,8 +282,8 @@ class Host:
         await asyncio.gather(
             *(self._replace(server, "the compute host stops", seconds, 0) for server in self.running)
         )
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds + 2 * STOP_SECONDS)
+        if self._tasks:  # those that were replaced before
+            await asyncio.wait(self._tasks, timeout=max(deadline - time.monotonic(), 0))
         await asyncio.gather(*(self._clean(server, 0) for server in list(self._all)))
 
     def _retire(self, server: Server) -> None:

@@ -124,8 +124,10 @@ class Instance:
 
     @property
     def memory_bytes(self) -> int:
-        """What its processes hold. Blocking."""
-        return memory_of(self._running.pid) if self._running else 0
+        """What its processes hold, that of its network included. Blocking."""
+        pids = [self._running.pid] if self._running else []
+        pids += [self._network.carrier_pid] if self._network else []
+        return sum(map(memory_of, pids))
 
     async def start(self, bundle: Path, node: Node) -> None:
         """Raises StartError."""

@@ -34,6 +34,7 @@ async def run_compute(settings: Settings, *, ready: Callable[[], None], stop: as
         ready()
         opening.expect(folder.compute_known)
         await stop.wait()
+        door.stop_giving()
         await opening.close()
         await door.close()
     finally:

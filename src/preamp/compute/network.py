@@ -67,6 +67,8 @@ class OpenNetwork:
 
     def __init__(self, pid: int, process: subprocess.Popen[bytes], hold: int) -> None:
         self.pid = pid
+        self.carrier_pid = process.pid
+        """Of pasta, which takes memory too."""
         self._process = process
         self._hold = hold
 

@@ -118,6 +118,34 @@ def test_stopping_lets_requests_finish(site: Site) -> None:
     asyncio.run(main())
 
 
+def test_who_asks_a_host_that_stops_is_served_by_the_next_one(site: Site) -> None:
+    first_release, second_release = site.release(ECHO), site.release(ECHO, serve=False)
+
+    async def main() -> None:
+        client = ComputeClient(site.folder.run / CONTROL_SOCKET)
+
+        async def ask(release: str, target: str) -> str:
+            async with client.use(release) as path:
+                return await get(path, target)
+
+        with host_process(site) as host:
+            async with client.use(first_release):
+                pass
+            slow = asyncio.create_task(ask(first_release, "/slow?ms=1500"))
+            await asyncio.sleep(0.3)
+            host.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.3)
+            late = asyncio.create_task(ask(second_release, "/"))
+            assert await slow == "begun done"
+            assert await asyncio.to_thread(host.wait, 20) == 0
+            assert not late.done()
+        with host_process(site):
+            assert await late == "NAME 0000000002"
+        await client.close()
+
+    asyncio.run(main())
+
+
 def test_two_hosts_of_one_folder(site: Site) -> None:
     with host_process(site):
         second = subprocess.run(
