@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 ACCESS_LOG_SECONDS = 5.0
 """How much later a line of the access log can be read from other machines."""
+LAST_SHIPPING_SECONDS = 5.0
+"""How long the end of a process waits for that."""
 REMOTE_POLL_SECONDS = 1.0
 """Between two looks at a change log that is told about by messages."""
 
@@ -71,9 +74,7 @@ async def run_edge(
         if shipping is not None:
             shipping.cancel()
             await asyncio.gather(shipping, return_exceptions=True)
-            # What cannot be shipped now, the next process on this machine ships.
-            with contextlib.suppress(DependentServiceFailure, OSError):
-                await asyncio.to_thread(stores.access_logs.ship)
+            await asyncio.to_thread(ship_last, stores.access_logs)
         if heard is not None:
             heard.close()
         stores.close()
@@ -93,6 +94,18 @@ async def _keep_shipping(logs: AccessLogs) -> None:
             failing = True
         except Exception:
             log.exception("shipping access logs failed; it is tried again")
+
+
+def ship_last(logs: AccessLogs) -> None:
+    """If it can be done in time; else the next process on this machine ships the rest. Blocking."""
+
+    def ship() -> None:
+        with contextlib.suppress(DependentServiceFailure, OSError):
+            logs.ship()
+
+    shipping = threading.Thread(target=ship, daemon=True)
+    shipping.start()
+    shipping.join(LAST_SHIPPING_SECONDS)
 
 
 def _listen(settings: Settings) -> HeardChanges | None:
