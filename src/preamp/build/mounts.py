@@ -1,7 +1,7 @@
 """Mounts that only this process and its children see, made by the kernel's own calls.
 
 They end with the last of these processes, however it ends: nothing has to be cleaned up after a crash.
-Standard library only: this file is also a program of its own, see `_rehearse`.
+Standard library only: this file is also a program of its own, see `rehearse`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def isolate() -> None:
         return
     try:
         if os.geteuid() != 0:
-            _rehearse()
+            rehearse()
         _enter()
     except OSError as error:
         _State.reason = f"mounts of its own are not allowed here: {error}"
@@ -62,14 +62,16 @@ def _enter() -> None:
     _check(_libc.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None), "mount --make-rslave /")
 
 
-def _rehearse() -> None:
-    """Enter a user namespace in another process, for there is no way back. Raises OSError.
+def rehearse() -> None:
+    """Try it all in another process, for there is no way back out of a user namespace. Raises OSError.
 
-    Some systems let everybody make one and then allow nothing in it, not even a sandbox.
+    Some systems let everybody make one, and then allow nothing in it, not even a sandbox.
     """
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", __file__], capture_output=True, text=True, check=False, timeout=60
-    )
+    program = [sys.executable, "-I", "-S", __file__]
+    try:
+        done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+    except subprocess.TimeoutExpired as error:
+        raise OSError("it takes too long") from error
     if done.returncode:
         raise OSError(done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}")
 

@@ -91,9 +91,9 @@ TOOLS = (
         program="chromium",
         need=Need.OPTIONAL,
         package="chromium",
-        purpose="screenshots of deployed sites; not used yet",
+        purpose="pictures of pages after a job",
     ),
-    Tool(program="podman", need=Need.OPTIONAL, package="podman", purpose="custom build images; not used yet"),
+    Tool(program="skopeo", need=Need.OPTIONAL, package="skopeo", purpose="fetches custom build images"),
     Tool(
         program="pebble",
         need=Need.OPTIONAL,
@@ -126,7 +126,14 @@ def doctor(data: Path | None, as_json: bool) -> None:
 
     Exit status 2 when something that Preamp cannot do without is missing.
     """
-    findings = [_python(), _data_folder(data), *(look(tool) for tool in TOOLS), _sandbox(), _network(data)]
+    findings = [
+        _python(),
+        _data_folder(data),
+        *(look(tool) for tool in TOOLS),
+        _sandbox(),
+        _mounts(),
+        _network(data),
+    ]
     if as_json:
         print_json(
             [
@@ -216,6 +223,23 @@ def _sandbox() -> Finding:
         need=Need.ADVISED,
         detail=f"{report.tier.value}: {report.summary} (limits: {report.limits}){better}",
         purpose=purpose,
+    )
+
+
+def _mounts() -> Finding:
+    from preamp.build import mounts
+
+    refusal: OSError | None = None
+    try:
+        mounts.rehearse()
+    except OSError as error:
+        refusal = error
+    return Finding(
+        name="overlays",
+        ok=refusal is None,
+        need=Need.OPTIONAL,
+        detail=str(refusal or "allowed"),
+        purpose="large build caches are restored in milliseconds instead of being unpacked",
     )
 
 
