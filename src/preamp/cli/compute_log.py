@@ -45,6 +45,11 @@ class Reader:
             out.flush()
             time.sleep(POLL_SECONDS)
 
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
     def _copy(self, out: IO[bytes]) -> None:
         assert self._open is not None
         data = self._rest + self._open.read()
@@ -57,8 +62,7 @@ class Reader:
             fresh = self._path.open("rb")
         except FileNotFoundError:
             return False
-        if self._open is not None:
-            self._open.close()
+        self.close()
         self._open = fresh
         self._rest = b""
         return True

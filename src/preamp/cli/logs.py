@@ -67,6 +67,8 @@ def compute_logs(app: str, branch: str, job: str | None, following: bool, data: 
 
     Lines that begin with # tell of its starts and ends.
     """
+    from contextlib import closing
+
     from preamp.cli.compute_log import Reader
     from preamp.compute.logs import log_file
     from preamp.store.branches import get_branch
@@ -84,15 +86,16 @@ def compute_logs(app: str, branch: str, job: str | None, following: bool, data: 
     number = found.active_job if job is None else int(job)
     if number is None:
         raise CommandError(f"the branch {branch} of {app} serves nothing yet")
-    reader = Reader(log_file(folder, found.branch_id, number))
     out = sys.stdout.buffer
-    if not reader.read_all(out) and not following:
-        raise CommandError(
-            f"the release of job {number} has no server, or it never ran on this machine (or not for a month)"
-        )
-    out.flush()
-    if following:
-        reader.follow(out)
+    with closing(Reader(log_file(folder, found.branch_id, number))) as reader:
+        if not reader.read_all(out) and not following:
+            raise CommandError(
+                f"the release of job {number} has no server, or it never ran on this machine "
+                "(or not for a month)"
+            )
+        out.flush()
+        if following:
+            reader.follow(out)
 
 
 @logs.command("job")

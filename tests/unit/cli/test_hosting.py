@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from pathlib import Path
 
 import pytest
 
+from preamp.cli.compute_log import Reader
+from preamp.compute.logs import LogFile, log_file
 from preamp.model.apps import App, AppConfig
 from preamp.model.branches import BranchConfig
 from preamp.model.caller import Scope
@@ -73,6 +76,12 @@ def test_lists_of_an_app_and_of_a_branch(run: Run, data: Path) -> None:
         (("maintenance", "on", "shop", "no"), "no branch 'no'"),
         (("assets", "immutable", "nothing", "on"), "no app 'nothing'"),
         (("logs", "access", "nothing"), "no app 'nothing'"),
+        (("compute", "variables", "shop", "no", "on"), "no branch 'no'"),
+        (("compute", "verify", "nothing", "on"), "no app 'nothing'"),
+        (("logs", "compute", "shop", "no"), "no branch 'no'"),
+        (("logs", "compute", "shop", "main"), "serves nothing yet"),
+        (("logs", "compute", "shop", "main", "--job", "x"), "not the number of a job"),
+        (("logs", "compute", "shop", "main", "--job", "3"), "never ran on this machine"),
     ],
 )
 def test_wrong_use(run: Run, data: Path, arguments: tuple[str, ...], text: str) -> None:
@@ -85,6 +94,41 @@ def test_maintenance_on_and_off(run: Run, data: Path) -> None:
     assert stored(data)[0].branch_hosting.maintenance == "Soon."
     assert run("maintenance", "off", "shop", "main", "--data", data).exit_code == 0
     assert stored(data)[0].branch_hosting.maintenance is None
+
+
+def test_how_servers_are_run(run: Run, data: Path) -> None:
+    site, _ = stored(data)
+    assert (site.branch_hosting.runtime_variables, site.app_hosting.verify_root) == (False, True)
+    assert run("compute", "variables", "shop", "main", "on", "--data", data).exit_code == 0
+    assert run("compute", "verify", "shop", "off", "--data", data).exit_code == 0
+    site, changed = stored(data)
+    assert (site.branch_hosting.runtime_variables, site.app_hosting.verify_root) == (True, False)
+    assert changed == 2
+
+
+def test_logs_of_a_server(run: Run, data: Path) -> None:
+    database = open_sqlite(DataFolder(data).database)
+    with database.read() as conn:
+        branch = branches.get_branch(conn, "dsite", "main")
+    database.close()
+    assert branch is not None
+    file = log_file(DataFolder(data).compute_logs, branch.branch_id, 3)
+    log = LogFile(file, max_bytes=20)
+    for line in (b"first line, put aside\n", b"second line\n", b"half a line"):
+        log.write(line)
+    result = run("logs", "compute", "shop", "main", "--job", "3", "--data", data)
+    assert (result.exit_code, result.output) == (0, "first line, put aside\nsecond line\n")
+
+
+def test_following_the_log_of_a_server(tmp_path: Path) -> None:
+    file = log_file(tmp_path, 1, 1)
+    log, reader, out = LogFile(file, max_bytes=20), Reader(file), io.BytesIO()
+    assert not reader.read_on(out)
+    for number in range(8):
+        log.write(b"line %d of several\n" % number)  # each one fills the file
+        reader.read_on(out)
+    reader.close()
+    assert out.getvalue().decode().splitlines() == [f"line {number} of several" for number in range(8)]
 
 
 def test_immutable_assets(run: Run, data: Path) -> None:
