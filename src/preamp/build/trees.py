@@ -41,12 +41,28 @@ def move(
     copy: bool,
     warn: Callable[[str], None],
 ) -> Moved:
-    """Move (or copy) the trees below the empty folder `output`; of two files for one place the first wins.
+    """Move (or copy) the trees below `output`; of two files for one place the first wins.
 
     links: our own, place and text. They are made where the trees have nothing. The links of the trees come
     last, so that nothing is ever written through one; those that lead out are left out with a warning.
-    Raises BuildFailed when there are too many files.
+    output holds no links. Raises BuildFailed when there are too many files, or a folder where an
+    earlier tree has a file.
     """
+    try:
+        return _move(trees, links=links, output=output, copy=copy, warn=warn)
+    except (FileExistsError, NotADirectoryError) as error:
+        place = Path(error.filename).relative_to(output)
+        raise BuildFailed(f"The build output has both a file and a folder for {place}") from error
+
+
+def _move(
+    trees: Iterable[Tree],
+    *,
+    links: Mapping[str, str],
+    output: Path,
+    copy: bool,
+    warn: Callable[[str], None],
+) -> Moved:
     files: list[str] = []
     found: dict[str, str] = {}
     total = 0

@@ -140,3 +140,9 @@ def test_too_many_files(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("preamp.build.trees.MAX_FILES", 2)
     with pytest.raises(BuildFailed, match="more than 2 files"):
         moved(source, Tree(source=source, target=""))
+
+
+def test_a_folder_where_an_earlier_tree_has_a_file(source: Path) -> None:
+    put(source / "b/deep", "a file")
+    with pytest.raises(BuildFailed, match="both a file and a folder for deep"):
+        moved(source, *(Tree(source=source / name, target="") for name in "ba"))

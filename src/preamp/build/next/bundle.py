@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from preamp.build.artifacts import Collected
@@ -35,6 +35,22 @@ class Bundled:
     """For the log: what was found and what it became."""
 
 
+@dataclass(slots=True)
+class _Plan:
+    """Where things go, relative to the bundle."""
+
+    app: Path
+    """The folder of the app, below `compute/default`."""
+    home: Path
+    """The same, in the bundle."""
+    dist: Path
+    """What Next.js built, in the bundle."""
+    trees: list[Tree]
+    links: dict[str, str]
+    public: list[str]
+    """What lies directly below `public/` and is served without the server; folders with `/`."""
+
+
 def bundle(
     build: NextBuild, *, output: Path, runtime: str, copy: bool, warn: Callable[[str], None]
 ) -> Bundled:
@@ -42,81 +58,88 @@ def bundle(
 
     No process of the build may be left. Raises BuildFailed when there is no server to be had.
     """
-    app = (build.standalone or build.app).relative_to(
-        build.output / "standalone" if build.standalone else build.root
-    )
-    home = Path(_SERVER, app)
-    static = Path(STATIC_FOLDER + build.asset_path, "_next/static")
-    public = Path(STATIC_FOLDER + build.base_path)
-    dist = home / build.output.relative_to(build.app)
+    plan = _standalone(build, build.standalone) if build.standalone else _production(build)
     itself = _answers_public_files(build)
-    links: dict[str, str] = {}
-    if build.standalone:
-        trees = [Tree(source=build.output / "standalone", target=_SERVER)]
-    else:
-        trees, links = _production(build)
-    # Next.js reads both itself too, such as images that it makes smaller
-    links[(dist / "static").as_posix()] = os.path.relpath(static, dist)
-    names: list[str] = []
-    folder = (build.app / "public").resolve()
-    if folder.is_dir() and folder.is_relative_to(build.root):
-        if itself:
-            trees.append(Tree(source=folder, target=(home / "public").as_posix()))
-        else:
-            names = _names(folder)
-            trees.append(Tree(source=folder, target=public.as_posix()))
-            links[(home / "public").as_posix()] = os.path.relpath(public, home)
-    trees.append(Tree(source=build.output / "static", target=static.as_posix()))
-    (output / static).mkdir(parents=True)
-    there = [tree for tree in trees if os.path.lexists(tree.source)]
-    moved = move(there, links=links, output=output, copy=copy, warn=warn)
-    entry = {
-        "app": app.as_posix(),
-        "output": str(dist.relative_to(home)),
-        "standalone": bool(build.standalone),
-    }
+    _add_static(plan, build)
+    _add_public(plan, build, by_the_server=itself is not None)
     written = {
-        f"{_SERVER}/{ENTRYPOINT}": f"const BUNDLE = {json.dumps(entry)};\n" + _entrypoint(),
-        FILE_NAME: json.dumps(manifest(build, runtime=runtime, public=names), indent=2) + "\n",
+        f"{_SERVER}/{ENTRYPOINT}": _entrypoint(plan, standalone=build.standalone is not None),
+        FILE_NAME: json.dumps(manifest(build, runtime=runtime, public=plan.public), indent=2) + "\n",
     }
+    for folder in (STATIC_FOLDER, _SERVER):  # the manifest names both, also when there is nothing in them
+        (output / folder).mkdir(parents=True)
     for name, text in written.items():
-        (output / name).unlink(missing_ok=True)
         (output / name).write_text(text)
-    files = tuple(sorted({*moved.files, *written}))
+    there = [tree for tree in plan.trees if os.path.lexists(tree.source)]
+    moved = move(there, links=plan.links, output=output, copy=copy, warn=warn)
+    files = tuple(sorted((*moved.files, *written)))
     total = moved.total_bytes + sum(len(text.encode()) for text in written.values())
-    server = [name for name in files if name.startswith(f"{COMPUTE_FOLDER}/")]
-    how = "its standalone output" if build.standalone else "its output and the production dependencies"
-    summary = (
-        f"Next.js {build.version} found: {how} bundled for a server ({len(server)} files) and "
-        f"{len(files) - len(server) - 1} static files"
-    )
-    if itself:
-        summary += f"; files of public/ are answered by the server, for there is {itself}"
     return Bundled(
         collected=Collected(output=output, file_count=len(files), total_bytes=total, files=files),
-        summary=summary,
+        summary=_summary(build, files, itself),
     )
 
 
-def _production(build: NextBuild) -> tuple[list[Tree], dict[str, str]]:
+def _standalone(build: NextBuild, server: Path) -> _Plan:
+    top = build.output / "standalone"
+    plan = _empty(build, server.relative_to(top))
+    plan.trees.append(Tree(source=top, target=_SERVER))
+    return plan
+
+
+def _production(build: NextBuild) -> _Plan:
     if package_folder(build.app, build.root, "next") is None:
         raise BuildFailed(
             "Next.js was built, but the package `next` is not in node_modules, so there is nothing to serve "
             "it with: set `output: 'standalone'` in next.config.js, or install into node_modules"
         )
+    plan = _empty(build, build.app.relative_to(build.root))
+    plan.trees.append(Tree(source=build.output, target=plan.dist.as_posix(), leave=_NOT_SERVED))
+    for name in ("package.json", *_ENV_FILES, *(f"next.config.{suffix}" for suffix in _CONFIGS)):
+        plan.trees.append(Tree(source=build.app / name, target=(plan.home / name).as_posix()))
     packages = production_packages(build.app, build.root)
-    home = Path(_SERVER, build.app.relative_to(build.root))
+    plan.trees += [replace(tree, target=f"{_SERVER}/{tree.target}") for tree in packages.trees]
+    plan.links.update({f"{_SERVER}/{place}": text for place, text in packages.links})
+    return plan
+
+
+def _empty(build: NextBuild, app: Path) -> _Plan:
+    home = Path(_SERVER, app)
     dist = home / build.output.relative_to(build.app)
-    single = ["package.json", *_ENV_FILES, *(f"next.config.{suffix}" for suffix in _CONFIGS)]
-    trees = [
-        Tree(source=build.output, target=dist.as_posix(), leave=_NOT_SERVED),
-        *(Tree(source=build.app / name, target=(home / name).as_posix()) for name in single),
-        *(
-            Tree(source=tree.source, target=f"{_SERVER}/{tree.target}", leave=tree.leave)
-            for tree in packages.trees
-        ),
-    ]
-    return trees, {f"{_SERVER}/{place}": target for place, target in packages.links}
+    return _Plan(app=app, home=home, dist=dist, trees=[], links={}, public=[])
+
+
+def _add_static(plan: _Plan, build: NextBuild) -> None:
+    static = Path(STATIC_FOLDER + build.asset_path, "_next/static")
+    plan.trees.append(Tree(source=build.output / "static", target=static.as_posix()))
+    plan.links[(plan.dist / "static").as_posix()] = os.path.relpath(static, plan.dist)
+
+
+def _add_public(plan: _Plan, build: NextBuild, *, by_the_server: bool) -> None:
+    folder = (build.app / "public").resolve()
+    if not folder.is_dir() or not folder.is_relative_to(build.root):
+        return
+    if by_the_server:
+        plan.trees.append(Tree(source=folder, target=(plan.home / "public").as_posix()))
+        return
+    with os.scandir(folder) as scan:
+        plan.public = sorted(entry.name + "/" * entry.is_dir(follow_symlinks=False) for entry in scan)
+    public = Path(STATIC_FOLDER + build.base_path)
+    plan.trees.append(Tree(source=folder, target=public.as_posix()))
+    # the server reads it too, such as images that it makes smaller
+    plan.links[(plan.home / "public").as_posix()] = os.path.relpath(public, plan.home)
+
+
+def _summary(build: NextBuild, files: Sequence[str], itself: str | None) -> str:
+    server = sum(name.startswith(f"{COMPUTE_FOLDER}/") for name in files)
+    how = "its standalone output" if build.standalone else "its output and the production dependencies"
+    summary = (
+        f"Next.js {build.version} found: {how} bundled for a server ({server} files) and "
+        f"{len(files) - server - 1} static files"
+    )
+    if itself:
+        summary += f"; files of public/ are answered by the server, for there is {itself}"
+    return summary
 
 
 def _answers_public_files(build: NextBuild) -> str | None:
@@ -128,10 +151,11 @@ def _answers_public_files(build: NextBuild) -> str | None:
     return None
 
 
-def _names(folder: Path) -> list[str]:
-    with os.scandir(folder) as scan:
-        return sorted(entry.name + "/" * entry.is_dir(follow_symlinks=False) for entry in scan)
-
-
-def _entrypoint() -> str:
-    return (Path(__file__).parent / "server.cjs").read_text("utf-8")
+def _entrypoint(plan: _Plan, *, standalone: bool) -> str:
+    facts = {
+        "app": plan.app.as_posix(),
+        "output": plan.dist.relative_to(plan.home).as_posix(),
+        "standalone": standalone,
+    }
+    script = (Path(__file__).parent / "server.cjs").read_text("utf-8")
+    return f"const BUNDLE = {json.dumps(facts)};\n{script}"
