@@ -7,52 +7,31 @@ quickest that was found (50 names, an eighth of the bytes).
 
 from __future__ import annotations
 
-import shutil
-import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.credentials import Credentials
 
+from bench.environment import free_port, program
 from bench.wrk import Request, signed
 
-ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = ROOT / ".venv-bench"
-LOCK = ROOT / "requirements-bench.lock"
 REGION = "us-east-1"
 KEY = Credentials("AKIDEXAMPLE", "secret")
 ENTRIES = 50
 
 
-def installed() -> Path:
-    """The program, after installing what the lock file says into an environment of its own."""
-    stamp = ENVIRONMENT / "stamp"
-    if not stamp.exists() or stamp.read_bytes() != LOCK.read_bytes():
-        print(f"installing moto into {ENVIRONMENT.name}", flush=True)
-        shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install"]
-        subprocess.run([*pip, "--quiet", "--require-hashes", "--requirement", LOCK], check=True)
-        shutil.copy(LOCK, stamp)
-    return ENVIRONMENT / "bin" / "moto_server"
-
-
 @contextmanager
 def serving() -> Iterator[str]:
     """The URL of a moto_server that runs for as long as the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
-        [installed(), "-H", "127.0.0.1", "-p", str(port)],
+        [program("moto_server"), "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 BENCHES = {
     "build": "bench.build",
+    "buildbot": "bench.buildbot",
     "cache": "bench.cache",
     "edge": "bench.edge.run",
     "engine": "bench.engine",
