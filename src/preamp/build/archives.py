@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from preamp.build.logs import BuildLog, OutputPipe
 from preamp.build.processes import wait_process
-from preamp.build.sandbox import Launch, Sandbox
+from preamp.build.sandbox import Launch, Limits, Sandbox
+from preamp.build.watchdog import watch
 
 _UNPACK = "import sys,zstandard as z; z.ZstdDecompressor().copy_stream(sys.stdin.buffer,sys.stdout.buffer)"
 _PACK = _UNPACK.replace("ZstdDecompressor()", "ZstdCompressor(level=3,threads=-1)")
@@ -21,10 +22,19 @@ _NICE = ("nice", "-n", "19")
 
 
 async def unpack(
-    source: BinaryIO, *, sandbox: Sandbox, files: Path, slot: int, log: BuildLog, nice: bool = False
+    source: BinaryIO,
+    *,
+    sandbox: Sandbox,
+    files: Path,
+    slot: int,
+    log: BuildLog,
+    in_background: Limits | None = None,
 ) -> int:
-    """Unpack an archive into `files`, a workspace's; what tar says goes to the log. The exit code."""
-    before = _NICE if nice else ()
+    """Unpack an archive into `files`, a workspace's; what tar says goes to the log. The exit code.
+
+    in_background: with the lowest priority, and bounded: a small archive may hold a large file.
+    """
+    before = _NICE if in_background else ()
     tar = (*before, "tar", "--extract", "--preserve-permissions", "--file=-", "--no-same-owner",
            "--delay-directory-restore")  # fmt: skip
     read, write = os.pipe2(os.O_CLOEXEC)
@@ -36,7 +46,7 @@ async def unpack(
         os.close(write)
     try:
         try:
-            code = await _sandboxed(sandbox, files, slot, log, tar, stdin=read)
+            code = await _sandboxed(sandbox, files, slot, log, tar, stdin=read, limits=in_background)
         finally:
             os.close(read)
         return code or await wait_process(unpacker)
@@ -99,6 +109,7 @@ async def _sandboxed(
     *,
     stdin: int,
     stdout: int = -1,
+    limits: Limits | None = None,
 ) -> int:
     """Run tar in the workspace; what it complains about goes to the log."""
     pipe = OutputPipe(log)
@@ -116,9 +127,12 @@ async def _sandboxed(
             )
         )
         waiter = asyncio.create_task(running.wait())
+        watcher = asyncio.create_task(watch(running, limits, files)) if limits else None
         try:
             return await asyncio.shield(waiter)
         finally:
+            if watcher is not None:
+                watcher.cancel()
             running.kill()
             await waiter
     finally:

@@ -21,7 +21,7 @@ from preamp.build import mounts
 from preamp.build.archives import unpack
 from preamp.build.logs import BuildLog
 from preamp.build.request import Folders
-from preamp.build.sandbox import Sandbox
+from preamp.build.sandbox import Limits, Sandbox
 from preamp.build.watchdog import size_of
 from preamp.build.workspace import open_scratch, remove_tree
 
@@ -106,7 +106,7 @@ async def make_snapshot(archive: Path, *, sandbox: Sandbox, folders: Folders, ma
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         tree = fresh / "tree"
-        await _fill(tree, archive, sandbox, folders)
+        await _fill(tree, archive, sandbox, folders, max_bytes)
         size = await asyncio.to_thread(size_of, tree)
         if content_of(archive) != content or size > max_bytes:
             return None
@@ -121,7 +121,7 @@ async def make_snapshot(archive: Path, *, sandbox: Sandbox, folders: Folders, ma
         await asyncio.shield(asyncio.to_thread(_sweep, root))
 
 
-async def _fill(tree: Path, archive: Path, sandbox: Sandbox, folders: Folders) -> None:
+async def _fill(tree: Path, archive: Path, sandbox: Sandbox, folders: Folders, max_bytes: int) -> None:
     owner = sandbox.owner(SLOT)
     files = tree / "files"
     for folder in (tree, files, files / "tmp"):
@@ -135,10 +135,16 @@ async def _fill(tree: Path, archive: Path, sandbox: Sandbox, folders: Folders) -
         workspace.closing.callback(mounts.unmount, workspace.files)
         with archive.open("rb") as source:
             code = await unpack(
-                source, sandbox=sandbox, files=workspace.files, slot=SLOT, log=BuildLog(said), nice=True
+                source,
+                sandbox=sandbox,
+                files=workspace.files,
+                slot=SLOT,
+                log=BuildLog(said),
+                in_background=Limits(disk_bytes=max_bytes),
             )
     if code:
-        raise SnapshotError(f"{archive} could not be unpacked: {said.text[-1000:] or f'exit code {code}'}")
+        why = said.text[-1000:] or f"ended by {code}; it may take {max_bytes / 1e9:g} GB"
+        raise SnapshotError(f"{archive} could not be unpacked: {why}")
     await asyncio.to_thread(remove_tree, files / "tmp")
 
 

@@ -15,7 +15,7 @@ from preamp.build import mounts
 from preamp.build.cache import clear
 from preamp.build.errors import BuildFailed
 from preamp.build.sandbox import Tier, probe
-from preamp.build.snapshots import FOLDER, SLOT, make_snapshot, snapshots
+from preamp.build.snapshots import FOLDER, SLOT, SnapshotError, make_snapshot, snapshots
 from tests.integration.build.support import FIRST_SLOT, Builder, Repository, spec
 
 pytestmark = [
@@ -286,14 +286,25 @@ def test_snapshots_are_bounded(repository: Repository, builder: Builder) -> None
 def test_an_archive_that_does_not_unpack_becomes_no_snapshot(
     repository: Repository, builder: Builder
 ) -> None:
-    from preamp.build.snapshots import SnapshotError
-
     repository.commit({"amplify.yml": spec(COUNT, rest=PATHS)})
     builder.run(repository.folder)
     archives(builder)[0].write_bytes(b"rubbish")
     with pytest.raises(SnapshotError, match="could not be unpacked"):
         unpack(builder)
     assert snapshots(builder.folders.caches) == []
+    assert leftovers(builder) == []
+
+
+def test_a_small_archive_of_a_large_file(
+    repository: Repository, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preamp.build.watchdog.PERIOD_S", 0.01)
+    big = "mkdir -p deps dist; echo > dist/x; truncate -s 1G deps/big"
+    repository.commit({"amplify.yml": spec(big, rest="  cache:\n    paths: ['deps/**/*']\n")})
+    builder.run(repository.folder)
+    assert archives(builder)[0].stat().st_size < 1_000_000
+    with pytest.raises(SnapshotError, match=r"could not be unpacked: ended by -9; it may take 0\.1 GB"):
+        unpack(builder, max_bytes=100_000_000)
     assert leftovers(builder) == []
 
 
