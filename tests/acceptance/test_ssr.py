@@ -174,7 +174,7 @@ def test_explain_names_the_route(preamp: Preamp, site: Site) -> None:
     done = preamp.run("explain", f"http://{site.host}/made.txt")
     assert done.returncode == 0, done.stderr
     assert "route     2: /*.* -> Static, else Compute" in done.stdout
-    assert "status    what the server of the release says" in done.stdout
+    assert "status    is for the server of the release to say" in done.stdout
 
 
 @pytest.mark.parametrize("source", ["/photo.png", "/made.png"])

@@ -67,7 +67,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     if found["forwards_to"] is not None:
         lines.append(f"forwards  {found['forwards_to']}")
     elif found["status"] is None:
-        lines.append("status    what the server of the release says")
+        lines.append(f"status    is for {found['asks']} to say")
     else:
         lines.append(f"status    {found['status']}")
     lines += [f"header    {name}: {value}" for name, value in found["headers"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from preamp.edge.compose import decide_by_stage
-from preamp.edge.outcome import Compute, Forward, Image, Message, Serve
+from preamp.edge.outcome import Compute, Forward, Image, Message, Outcome, Serve
 from preamp.edge.render import render
 from preamp.edge.request import Request
 from preamp.edge.rules.book import Rule
@@ -62,8 +62,10 @@ class Explanation:
     file: str | None
     """Of the release; None when none is served."""
     forwards_to: str | None
+    asks: str | None
+    """Who decides about the answer when it is neither a rule nor a file: a server, or image optimisation."""
     status: int | None
-    """None: another server decides, or the release's own."""
+    """None: see `asks`."""
     headers: tuple[tuple[str, str], ...]
     skipped: tuple[Skipped, ...]
     more_skipped: int
@@ -94,6 +96,7 @@ def explain(request: Request, site: LoadedSite) -> Explanation:
         route_text=None if route is None else _route_text(site, route),
         file=outcome.path if isinstance(outcome, Serve) else None,
         forwards_to=outcome.url if isinstance(outcome, Forward) else None,
+        asks=_asks(outcome),
         status=answer.status if answer else None,
         headers=tuple((name.decode(), value.decode("utf-8", "replace")) for name, value in answer.headers)
         if answer
@@ -138,6 +141,18 @@ def _reason(request: Request, site: LoadedSite, number: int, stage: str, chosen:
     if chosen is not None and number > chosen.number:
         return None
     return "its target does not exist, or is the URL that was asked for"
+
+
+def _asks(outcome: Outcome) -> str | None:
+    match outcome:
+        case Forward():
+            return "another server"
+        case Compute():
+            return "the server of the release"
+        case Image():
+            return "image optimisation"
+        case _:
+            return None
 
 
 def _route_text(site: LoadedSite, number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import time
 
@@ -10,6 +11,7 @@ import pytest
 
 from preamp.compute.client import ComputeUnavailable
 from preamp.model.apps import CustomRule
+from preamp.store.manifests import write_manifest
 from tests.support.compute import STANDARD, FakeCompute, manifest, target
 from tests.support.edge import Client, World, running_edge
 from tests.support.upstream import running_upstream
@@ -119,6 +121,22 @@ def test_pieces_arrive_before_the_answer_is_complete(tmp_path):
             head += client.file.readline()
         assert client.file.read(5) == b"half "
         assert compute.open == 1
+
+
+def test_routes_that_cannot_be_read_leave_the_release_before_in_place(tmp_path):
+    with running(tmp_path) as (edge, host, _, _):
+        app = host.split(".")[1]
+        assert edge.get(host, "/known.txt").body == b"file"
+        with edge.world.database.read() as conn:
+            branch = conn.exec_driver_sql("select branch_id from branches where app_id = ?", (app,)).scalar()
+        newer = dataclasses.replace(
+            edge.world.published({"known.txt": b"new"}, deploy_manifest=STANDARD).manifest,
+            deploy_manifest='{"version": 2}',
+        )
+        body = write_manifest(edge.world.blobs, newer)
+        done = edge.world.published({"known.txt": b"new"})
+        edge.world.release(app, branch, 2, dataclasses.replace(done, manifest_body=body))
+        assert edge.get(host, "/known.txt").body == b"file"
 
 
 def test_websocket(tmp_path):

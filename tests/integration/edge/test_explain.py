@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from preamp.model.apps import CustomRule
 from preamp.model.keys import Key
 from preamp.store.folder import DataFolder
-from tests.support.compute import STANDARD
+from tests.support.compute import STANDARD, manifest, target
 from tests.support.control import ENDPOINT, in_process
 from tests.support.edge import World
 
@@ -118,7 +118,9 @@ def bundle(tmp_path):
             CustomRule(source="/<*>", target="/logo.svg", status="404-200"),
         )
         app = world.app(custom_rules=rules)
-        done = world.published({"logo.svg": b"<svg/>"}, deploy_manifest=STANDARD)
+        image = {"path": "/_image", "target": target("ImageOptimization")}
+        routes = manifest(image, *STANDARD["routes"])
+        done = world.published({"logo.svg": b"<svg/>"}, deploy_manifest=routes)
         world.release(app, world.branch(app), 1, done)
         yield process, f"http://main.{app}.localhost:7780"
 
@@ -127,18 +129,23 @@ def test_routes_of_a_bundle(bundle):
     process, site = bundle
     told = ask(process, f"{site}/logo.svg")[1]
     assert told["decided_by"] == "a route of the release's deploy manifest"
-    assert (told["route"], told["route_text"]) == (1, "/*.* -> Static, else Compute")
+    assert (told["route"], told["route_text"]) == (2, "/*.* -> Static, else Compute")
     assert (told["status"], told["file"], told["rule"]) == (200, "logo.svg", None)
     assert dict(told["headers"])["cache-control"] == "public, max-age=2"
     reasons = {rule["number"]: rule["reason"] for rule in told["skipped"]}
     assert reasons[2] == "only when nothing else answers, and a route does"
 
     told = ask(process, f"{site}/page")[1]
-    assert (told["route"], told["route_text"]) == (2, "/* -> Compute")
+    assert (told["route"], told["route_text"]) == (3, "/* -> Compute")
     assert (told["status"], told["file"], told["headers"]) == (None, None, [])
+    assert told["asks"] == "the server of the release"
+
+    told = ask(process, f"{site}/_image?url=/logo.svg")[1]
+    assert (told["route_text"], told["status"]) == ("/_image -> ImageOptimization", None)
+    assert told["asks"] == "image optimisation"
 
     told = ask(process, f"{site}/api/x")[1]
-    assert (told["rule"], told["route"], told["status"]) == (1, 2, None)
+    assert (told["rule"], told["route"], told["status"]) == (1, 3, None)
 
     told = ask(process, f"{site}/logo.svg", method="POST")[1]
     assert (told["status"], told["route"]) == (405, None)
