@@ -30,7 +30,7 @@ METADATA = ("169.254.0.0/16", "fd00:ec2::254/128")
 """Where clouds tell a machine its credentials."""
 START_SECONDS = 10.0
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-_OPTIONS = ("--config-net", "--no-map-gw", "--quiet", "--foreground", "--dns-forward", DNS)
+_OPTIONS = ("--config-net", "--no-map-gw", "--quiet", "--foreground")
 _NO_PORTS = ("-t", "none", "-u", "none", "-T", "none", "-U", "none")
 # Ends when we do: then the pipe at its standard input closes. The pid is that of our own namespace.
 _HOLDER = 'read -r pid _ </proc/self/stat; echo "$pid"; read -r _'
@@ -116,7 +116,7 @@ async def open_network(owner: tuple[int, int] | None) -> OpenNetwork:
     problem, problem_write = os.pipe2(os.O_CLOEXEC)
     try:
         process = subprocess.Popen(  # noqa: ASYNC220 - returns once pasta is executed, milliseconds
-            [program, *_OPTIONS, *_NO_PORTS, "--", "/bin/sh", "-c", _HOLDER],
+            [program, *_OPTIONS, *_dns(), *_NO_PORTS, "--", "/bin/sh", "-c", _HOLDER],
             stdin=hold_read,
             stdout=say,
             stderr=problem_write,
@@ -182,6 +182,12 @@ def _ipv4(lines: Iterable[str]) -> Iterable[ipaddress.IPv4Address]:
         if line.strip() == "/32 host LOCAL":
             yield ipaddress.IPv4Address(before.rpartition("|-- ")[2].strip())
         before = line
+
+
+def _dns() -> Sequence[str]:
+    """Only where it is needed: pasta gives all answers of the machine's resolver that address, also those to
+    questions that went to the resolver itself, and nobody takes these."""
+    return ("--dns-forward", DNS) if resolv_conf() is not None else ()
 
 
 def resolv_conf() -> str | None:
