@@ -22,7 +22,7 @@ from tests.support.preamp import TERMINAL, running, until
 from tests.support.repositories import STATIC_SPEC, new_repository
 
 JOBS = int(os.environ.get("JOBS", "60"))
-BRANCHES = 6
+NAMES = [f"b{number}" for number in range(6)]
 IDLE_SECONDS = 10.0
 
 
@@ -65,6 +65,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="preamp-bench-") as temporary:
             folder = Path(temporary)
             repository = new_repository(folder / "git", {"index.html": "x\n", "amplify.yml": STATIC_SPEC})
+            for branch in NAMES:
+                repository.commit({"name": branch}, branch=branch)
             with form(folder) as it:
                 accepted, begun = start_jobs(it, repository.url)
                 starts.append((name, median(accepted), median(begun), percentile(begun, 99), min(begun)))
@@ -81,34 +83,33 @@ def main() -> None:
 def start_jobs(form: Form, repository: str) -> tuple[list[float], list[float]]:
     client = form.client
     app_id = client.create_app(name="bench", repository=repository)["app"]["appId"]
-    names = [f"b{number}" for number in range(BRANCHES)]
-    for name in names:
+    for name in NAMES:
         client.create_branch(appId=app_id, branchName=name)
     accepted, begun = [], []
     database = open_database(form.settings)
-    for number in range(JOBS + BRANCHES):
-        name = names[number % BRANCHES]
+    for number in range(JOBS + len(NAMES)):
+        name = NAMES[number % len(NAMES)]
         before = time.time()
-        job_id = client.start_job(appId=app_id, branchName=name, jobType="RELEASE", commitId="main")[
-            "jobSummary"
-        ]["jobId"]
+        started = client.start_job(appId=app_id, branchName=name, jobType="RELEASE")
+        job_id = started["jobSummary"]["jobId"]
         answered = time.time()
 
         def over(name: str = name, job_id: str = job_id) -> bool:
             found = client.get_job(appId=app_id, branchName=name, jobId=job_id)["job"]["summary"]
+            assert found["status"] != "FAILED", found
             return found["status"] in TERMINAL
 
         until(over, f"job {job_id} of {name}")
         with database.read() as conn:
-            started = conn.scalar(
+            started_ms = conn.scalar(
                 select(attempts.c.started_ms)
                 .join(branches, branches.c.branch_id == attempts.c.branch_id)
                 .where(branches.c.name == name, attempts.c.number == int(job_id))
             )
-        assert started is not None
-        if number >= BRANCHES:  # the first ones warm everything up
+        assert started_ms is not None
+        if number >= len(NAMES):  # the first ones warm everything up
             accepted.append((answered - before) * 1000)
-            begun.append(started - before * 1000)
+            begun.append(started_ms - before * 1000)
     database.close()
     return accepted, begun
 
@@ -135,11 +136,13 @@ def pss_mb(pid: int) -> float:
 
 
 def children(pid: int) -> dict[str, int]:
-    """By role; the last of several."""
-    found = {}
+    """By role; more of one role are numbered."""
+    found: dict[str, int] = {}
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-        found[words[-2].decode()] = int(child)
+        role = words[-2].decode()
+        count = sum(name.split()[0] == role for name in found)
+        found[f"{role} {count + 1}" if count else role] = int(child)
     return found
 
 

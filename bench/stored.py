@@ -31,9 +31,9 @@ from tests.support.rows import NoEngine, add_app, add_branch, new_database, push
 
 SIZES = tuple(
     tuple(int(part) for part in size.split("x"))
-    for size in os.environ.get("STORED", "10x100,1000x100,100000x10").split(",")
+    for size in os.environ.get("STORED", "10x100,10x10000,1000x100,100000x1,100000x10").split(",")
 )
-"""(branches, jobs of each)."""
+"""(branches, jobs of each): from 1,000 to 1,000,000 jobs, and 100,000 on 10 to 100,000 branches."""
 ROUNDS = 60
 BATCH = 10_000
 ALL = 10**6
