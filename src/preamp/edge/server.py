@@ -32,6 +32,7 @@ from preamp.model.hosting import parse_network
 from preamp.store.access_logs import AccessLog
 from preamp.store.bell import ChangeSignal
 from preamp.store.blobs import BlobStore
+from preamp.store.counters import PROCESS, keep_written
 from preamp.store.database import Database
 
 
@@ -61,6 +62,8 @@ class EdgeConfig:
     """MaxMind-format file, for visitors whose country no header tells."""
     access_logs: Path | None = None
     """Folder of the access logs; None: none are written."""
+    run: Path | None = None
+    """Folder where the numbers for the metrics are written; None: they are not."""
     proxy_networks: tuple[str, ...] = ()
     """Networks that rules may forward to although they are not public."""
     proxy_seconds: float = 30.0
@@ -177,6 +180,9 @@ async def serve(
     ]
     if access_log is not None:
         tasks.append(asyncio.create_task(access_log.keep_flushing()))
+    if config.run is not None:
+        written = keep_written(config.run, "edge", before=lambda: tallies.show(PROCESS))
+        tasks.append(asyncio.create_task(written))
     try:
         await server.serve(sockets=sockets)
     finally:

@@ -56,6 +56,7 @@ async def run_edge(
         country_header=settings.country_header,
         country_database=settings.country_database,
         access_logs=folder.access,
+        run=folder.run,
         proxy_networks=settings.proxy_private_networks,
         proxy_seconds=settings.proxy_timeout_seconds,
         compute=ComputeClient(folder.run / CONTROL_SOCKET),

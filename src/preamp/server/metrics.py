@@ -31,6 +31,8 @@ HELP = {
     "preamp_attempts_total": ("counter", "Jobs that a worker began, repeated ones each time."),
     "preamp_step_seconds_sum": ("counter", "Time spent in steps of jobs."),
     "preamp_step_seconds_count": ("counter", "Steps of jobs that have ended."),
+    "preamp_edge_requests_total": ("counter", "Answers to visitors by status and by where they came from."),
+    "preamp_edge_sent_bytes_total": ("counter", "Bytes of those answers with their heads."),
     "preamp_compute_servers": ("gauge", "Servers of releases that run."),
     "preamp_compute_memory_bytes": ("gauge", "What they hold together; shared memory is divided among them."),
     "preamp_compute_starts_total": ("counter", "Servers that were started and listened."),
