@@ -112,8 +112,8 @@ def _check_parts(bundle: Bundle) -> None:
             f"{FILE_NAME} cannot be used: {place}.name is {server.name!r}, but the bundle has no folder "
             f"{COMPUTE_FOLDER}/{server.name}/"
         )
-    entry = (home / server.entrypoint).resolve()
-    if not entry.is_file() or not entry.is_relative_to(bundle.folder.resolve()):
+    entry = home / server.entrypoint
+    if not entry.is_file() or not entry.resolve().is_relative_to(bundle.folder.resolve()):
         raise PublishError(
             f"{FILE_NAME} cannot be used: {place}.entrypoint is {server.entrypoint!r}, but the bundle has no "
             f"file {COMPUTE_FOLDER}/{server.name}/{server.entrypoint}"

@@ -155,6 +155,10 @@ def test_manifest_and_entrypoint_may_not_lie_outside(out):
     (out / "compute/default/index.js").symlink_to(outside)
     with pytest.raises(PublishError, match="entrypoint is"):
         find(out)
+    (out / "compute/default/index.js").unlink()
+    (out / "compute/default/index.js").symlink_to("index.js")
+    with pytest.raises(PublishError, match="entrypoint is"):
+        find(out)
     (out / "deploy-manifest.json").rename(out.parent / "real.json")
     (out / "deploy-manifest.json").symlink_to(out.parent / "real.json")
     with pytest.raises(PublishError, match="leads out of the output"):
