@@ -15,7 +15,7 @@ from preamp.build.errors import SandboxError, ToolchainError
 from preamp.build.logs import OutputPipe
 from preamp.build.sandbox import Launch, Limits, Network, Running, Sandbox
 from preamp.build.toolchain import Node
-from preamp.build.watchdog import memory_of
+from preamp.build.watchdog import memory_of, watch
 from preamp.build.workspace import remove_tree
 from preamp.compute.environment import PORT, server_environment
 from preamp.compute.errors import StartError
@@ -243,9 +243,20 @@ class Instance:
         return ". Its last lines:\n" + "\n".join(lines) if lines else " and printed nothing"
 
     async def _wait(self, running: Running, pipe: OutputPipe) -> Ended:
+        watching = asyncio.create_task(self._watch(running))
         code = await running.wait()
+        watching.cancel()
         await pipe.finish()
-        return Ended(code=code, out_of_memory=running.out_of_memory() or self._log.heap_exhausted)
+        (exceeded,) = await asyncio.gather(watching, return_exceptions=True)
+        memory = exceeded is True or running.out_of_memory() or self._log.heap_exhausted
+        return Ended(code=code, out_of_memory=memory)
+
+    async def _watch(self, running: Running) -> bool:
+        """Where the kernel bounds the memory there is nothing to do; else kill it and return True."""
+        if "memory" not in running.limited:
+            await watch(running, Limits(memory_bytes=self._machine.memory_bytes), self._work)
+            return True
+        return False
 
     async def ended(self) -> Ended:
         """Wait until all of its processes are dead."""

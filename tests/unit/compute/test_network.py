@@ -50,6 +50,8 @@ def test_a_resolver_that_servers_could_not_reach_is_replaced(
     monkeypatch.setattr(Path, "read_text", read_text)
     whole = None if expected is None else f"nameserver {network.DNS}\n{expected}"
     assert network.resolv_conf() == whole
+    # pasta forges the sender of its answers, so that only a resolver that is replaced may be forwarded to
+    assert bool(network._dns()) is (whole is not None)
 
 
 def test_the_nearest_node() -> None:
