@@ -18,7 +18,6 @@ class FakeCompute:
     used: list[str] = field(default_factory=list)
     """Releases, one for each use."""
     told_broken: list[tuple[str, Path]] = field(default_factory=list)
-    warmed: list[str] = field(default_factory=list)
     open: int = 0
     closed: bool = False
     fails: ComputeUnavailable | None = None
@@ -52,9 +51,6 @@ class FakeCompute:
 
     def broken(self, release_id: str, socket_path: Path) -> None:
         self.told_broken.append((release_id, socket_path))
-
-    def warm(self, release_id: str) -> None:
-        self.warmed.append(release_id)
 
     async def close(self) -> None:
         self.closed = True

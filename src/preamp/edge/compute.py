@@ -110,14 +110,6 @@ class Servers:
         except UpstreamError as error:
             raise ImageError(error.status, "the server of this site cannot be reached") from error
 
-    def switched(self, before: LoadedSite, after: LoadedSite) -> None:
-        """Visitors of the release before are about to ask for the server of the next one."""
-        used = before.content is not None and before.content.has_server
-        if used and after.content is not None and after.content.has_server and self._client is not None:
-            release = after.site.release_id
-            assert release is not None, "it has content"
-            self._client.warm(release)
-
     async def _reach(self, site: LoadedSite, work: Callable[[str], Awaitable[T]], *, again: bool) -> T:
         """Do it with the server's socket; where nobody listens any more, with that of its successor.
 

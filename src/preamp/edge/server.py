@@ -128,7 +128,6 @@ async def serve(
     table = SiteTable(
         reader,
         on_change=memo.drop,
-        on_switch=servers.switched,
         bell=config.changes,
         poll_seconds=config.poll_seconds,
         last_used=memo.last_used,

@@ -41,10 +41,9 @@ class SiteUnavailable(Exception):
 class SiteTable:
     """`bell` rings when hosting changed; without one, changes are found by polling alone.
 
-    `on_change` is told of each app whose prepared answers are no longer right, `on_switch` of each site that
-    got another release, before and after; `last_used` knows when an app's answers were sent last. Apps that
-    nobody asked for in `idle_seconds` are dropped, and when all together have more than `most_files` files,
-    those that were not asked for longest.
+    `on_change` is told of each app whose prepared answers are no longer right, and `last_used` knows when
+    one of them was sent last. Apps that nobody asked for in `idle_seconds` are dropped, and when all
+    together have more than `most_files` files, those that were not asked for longest.
     """
 
     def __init__(
@@ -52,7 +51,6 @@ class SiteTable:
         reader: SiteReader,
         *,
         on_change: Callable[[str], None],
-        on_switch: Callable[[LoadedSite, LoadedSite], None] = lambda _before, _after: None,
         bell: ChangeSignal | None = None,
         poll_seconds: float = POLL_SECONDS,
         last_used: Callable[[str], float] = lambda _app_id: 0.0,
@@ -65,7 +63,6 @@ class SiteTable:
         self._heard = bell.value if bell else 0
         self._catching_up = asyncio.Lock()
         self._on_change = on_change
-        self._on_switch = on_switch
         self._apps: dict[str, AppSites] = {}
         self._unknown: dict[str, float] = {}
         self._hosts = KnownHosts()
@@ -261,10 +258,6 @@ class SiteTable:
         for label in after.sites:
             self._unknown.pop(f"{label}.{app_id}", None)
         self._on_change(app_id)
-        for label, site in after.loaded.items():
-            old = before.loaded.get(label)
-            if old is not None and old.site.release_id != site.site.release_id:
-                self._on_switch(old, site)
 
     def _read_again(self, before: AppSites) -> AppSites:
         app = self._reader.read_app(before.app_id, now=time.monotonic(), before=before)
