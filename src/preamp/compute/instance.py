@@ -15,7 +15,7 @@ from preamp.build.errors import SandboxError, ToolchainError
 from preamp.build.logs import OutputPipe
 from preamp.build.sandbox import Launch, Limits, Network, Running, Sandbox
 from preamp.build.toolchain import Node
-from preamp.build.watchdog import memory_of, watch
+from preamp.build.watchdog import Excess, memory_of, watch
 from preamp.build.workspace import remove_tree
 from preamp.compute.environment import PORT, server_environment
 from preamp.compute.errors import StartError
@@ -56,11 +56,14 @@ class Ended:
 
     code: int
     out_of_memory: bool
+    out_of_disk: bool = False
 
     @property
     def text(self) -> str:
         if self.out_of_memory:
             return "was killed: it needed more memory than it may have"
+        if self.out_of_disk:
+            return "was killed: it wrote more than it may"
         number = -self.code if self.code < 0 else self.code - 128
         with contextlib.suppress(ValueError):
             if number > 0:
@@ -247,16 +250,18 @@ class Instance:
         code = await running.wait()
         watching.cancel()
         await pipe.finish()
-        (exceeded,) = await asyncio.gather(watching, return_exceptions=True)
-        memory = exceeded is True or running.out_of_memory() or self._log.heap_exhausted
-        return Ended(code=code, out_of_memory=memory)
+        (excess,) = await asyncio.gather(watching, return_exceptions=True)
+        memory = excess is Excess.MEMORY or running.out_of_memory() or self._log.heap_exhausted
+        disk = excess in {Excess.DISK, Excess.SPACE}
+        return Ended(code=code, out_of_memory=memory, out_of_disk=disk)
 
-    async def _watch(self, running: Running) -> bool:
-        """Where the kernel bounds the memory there is nothing to do; else kill it and return True."""
-        if "memory" not in running.limited:
-            await watch(running, Limits(memory_bytes=self._machine.memory_bytes), self._work)
-            return True
-        return False
+    async def _watch(self, running: Running) -> Excess | None:
+        """Bounds that the kernel does not keep."""
+        limits = Limits(
+            memory_bytes=None if "memory" in running.limited else self._machine.memory_bytes,
+            disk_bytes=None if self._machine.sandbox.report.places_files else TMP_BYTES,
+        )
+        return None if limits == Limits() else await watch(running, limits, self._work)
 
     async def ended(self) -> Ended:
         """Wait until all of its processes are dead."""
