@@ -118,3 +118,44 @@ def test_wrong_use(site: Path, arguments: list[str], says: str) -> None:
     done = preamp_build(site, *arguments)
     assert done.returncode in {1, 2}
     assert says in done.stderr
+
+
+NEXT_SPEC = """
+version: 1
+frontend:
+  phases:
+    build:
+      commands:
+        - mkdir -p .next/standalone/node_modules/.store .next/static
+        - echo b1 > .next/BUILD_ID
+        - 'echo "{\\"config\\": {\\"output\\": \\"$(test $NEXT_PRIVATE_STANDALONE && echo standalone)\\"}}"
+          > .next/required-server-files.json'
+        - echo server > .next/standalone/server.js
+        - echo a > .next/standalone/node_modules/.store/a.js
+        - ln -s .store/a.js .next/standalone/node_modules/a.js
+        - ln -s /etc/passwd .next/standalone/away
+  artifacts:
+    baseDirectory: .next
+    files:
+      - '**/*'
+"""
+
+
+def test_a_bundle_with_a_server(site: Path, tmp_path: Path) -> None:
+    """As a job of an app with this platform makes it."""
+    (site / "amplify.yml").write_text(NEXT_SPEC)
+    out = tmp_path / "out"
+    done = preamp_build(site, "--platform", "WEB_COMPUTE", "--output", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# Next.js 0.0.0 found: its standalone output bundled for a server" in done.stdout
+    assert "compute/default/away is left out: it is a link that leads nowhere or out" in done.stdout
+    home = out / "compute/default"
+    assert (home / "server.js").read_text() == "server\n"
+    assert str((home / "node_modules/a.js").readlink()) == ".store/a.js"
+    assert not (home / "away").is_symlink()
+    assert '"path": "/*"' in (out / "deploy-manifest.json").read_text()
+    plain = tmp_path / "plain"
+    assert preamp_build(site, "--output", str(plain)).returncode == 0
+    assert (plain / "BUILD_ID").exists(), "on the platform for files it is what it was"
+    facts = (plain / "required-server-files.json").read_text()
+    assert "standalone" not in facts, "and Next.js is asked for nothing"

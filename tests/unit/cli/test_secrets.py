@@ -92,6 +92,9 @@ def test_spec(run: Run, tmp_path: Path) -> None:
     done = run("spec", tmp_path)
     assert done.stdout.startswith("version: 1\n")
     assert "generated for static files" in done.stderr
+    (tmp_path / "package.json").write_text('{"devDependencies": {"amplify-adapter": "1", "vite": "6"}}')
+    assert "baseDirectory: dist" in run("spec", tmp_path).stdout
+    assert "baseDirectory: build" in run("spec", tmp_path, "--platform", "WEB_COMPUTE").stdout
     (tmp_path / "amplify.yml").write_text("fronted: {}\n")
     done = run("spec", tmp_path)
     assert done.stdout == "fronted: {}\n"
