@@ -50,8 +50,12 @@ class Bundles:
 
     async def open(self, compute: Compute) -> Bundle:
         """Unpack the bundle unless it is there. Raises BundleError."""
+        work = asyncio.ensure_future(asyncio.to_thread(self._open, compute))
         try:
-            bundle, made = await asyncio.to_thread(self._open, compute)
+            bundle, made = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(_close_unwanted)  # the thread goes on
+            raise
         except FileNotFoundError as error:
             raise BundleError(f"the packed server is not in the store any more: {error}") from error
         except (OSError, DependentServiceFailure) as error:
@@ -140,6 +144,11 @@ class Bundles:
             if not Path(f"/proc/{pid}").exists() or _older_than_boot(leftover):
                 _log.info("removed what a dead process left: %s", leftover)
                 remove_tree(leftover)
+
+
+def _close_unwanted(work: asyncio.Future[tuple[Bundle, bool]]) -> None:
+    if not work.cancelled() and work.exception() is None:
+        work.result()[0].close()
 
 
 def _older_than_boot(path: Path) -> bool:

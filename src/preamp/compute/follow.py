@@ -97,12 +97,9 @@ class Follower:
     async def catch_up(self) -> None:
         """Look at the servers of all apps that changed. Raises what the database raises."""
         servers = [server for server in self._host.running if server.facts is not None]
-        if self._seq is None:
-            self._seq = await asyncio.to_thread(self._latest)
-        else:
-            newest, changed = await asyncio.to_thread(self._since, self._seq)
+        seq, changed = await asyncio.to_thread(self._changed)
+        if changed is not None:
             servers = [server for server in servers if _facts(server).app_id in changed]
-            self._seq = newest
         for server in servers:
             try:
                 known = await asyncio.to_thread(self._reader.read, server.release_id)
@@ -110,6 +107,7 @@ class Follower:
                 _log.error("release %s runs on as it is: %s", server.release_id, error)
                 continue
             self._judge(server, known)
+        self._seq = seq
 
     def _judge(self, server: Server, known: Known | None) -> None:
         if known is None:
@@ -125,14 +123,17 @@ class Follower:
         else:
             server.served = served
 
-    def _latest(self) -> int:
+    def _changed(self) -> tuple[int, frozenset[str] | None]:
+        """The newest change, and the apps that changed since the last look; None: it may be any."""
         with self._database.read() as conn:
-            return changes.latest(conn)
-
-    def _since(self, seq: int) -> tuple[int, frozenset[str]]:
-        with self._database.read() as conn:
-            rows = changes.since(conn, seq)
-        return (rows[-1][0] if rows else seq), frozenset(app_id for _, app_id in rows)
+            newest = changes.latest(conn)
+            if newest == self._seq:
+                return newest, frozenset()
+            if self._seq is None or newest < self._seq:
+                return newest, None
+            rows = changes.since(conn, self._seq)
+        told = rows and rows[0][0] == self._seq + 1  # else the log was pruned past our place
+        return newest, frozenset(app_id for _, app_id in rows) if told else None
 
 
 def _facts(server: Server) -> Facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -11,12 +12,15 @@ from typing import Protocol
 from preamp.build.masking import Masker
 from preamp.model.times import iso, now_ms
 
+_log = logging.getLogger(__name__)
 MAX_BYTES = 8 * 1024 * 1024
 """Of a file; with the one before it that was put aside, twice so much is kept of a release."""
 MAX_LINE = 16 * 1024
 TAIL_LINES = 20
 TAIL_LINE = 300
 KEPT_DAYS = 30
+QUIET_SECONDS = 60.0
+"""Between two complaints about a disk that takes nothing."""
 HEAP_EXHAUSTED = b"JavaScript heap out of memory"
 """What Node prints before it gives up; then the kernel has killed nobody."""
 OWN = "# "
@@ -46,16 +50,26 @@ class LogFile:
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
         self._path = path
         self._max_bytes = max_bytes
+        self._quiet_until = 0.0
 
     def write(self, data: bytes) -> None:
+        """Lines that cannot be written, such as on a full disk, are lost: the server is not to suffer."""
         try:
-            with self._path.open("ab") as file:
-                file.write(data)
-                size = file.tell()
+            self._write(data)
+        except OSError as error:
+            if time.monotonic() >= self._quiet_until:
+                self._quiet_until = time.monotonic() + QUIET_SECONDS
+                _log.error("lines of a server are lost: %s: %s", self._path, error.strerror)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            file = self._path.open("ab")
         except FileNotFoundError:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_bytes(data)
-            return
+            file = self._path.open("ab")
+        with file:
+            file.write(data)
+            size = file.tell()
         if size > self._max_bytes:
             self._path.replace(aside(self._path))
 

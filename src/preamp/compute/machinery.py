@@ -162,7 +162,10 @@ def _sweep(places: Places, bundles: Bundles, memory: FactsMemory) -> None:
 async def _keep_idle_away(host: Host, idle_seconds: float) -> None:
     while True:
         await asyncio.sleep(min(idle_seconds / 4, LONGEST_LOOK_SECONDS))
-        await host.stop_idle()
+        try:
+            await host.stop_idle()
+        except Exception:  # noqa: BLE001 (one that cannot be stopped must not keep the others running)
+            _log.exception("servers that nobody uses could not be stopped; the next look may do it")
 
 
 async def _keep_logs_small(folder: Path) -> None:

@@ -92,6 +92,22 @@ def test_a_server_that_nobody_uses_is_stopped_and_started_again(site: Site) -> N
     asyncio.run(main())
 
 
+def test_a_server_that_listens_for_sigterm_ends_as_it_likes(site: Site) -> None:
+    async def main() -> None:
+        release = site.release("""
+            const server = require("node:http").createServer((_, response) => response.end("x")).listen(3000);
+            process.on("SIGTERM", () => server.close(() => {
+              console.log("closed the database");
+              process.exit(0);
+            }));
+        """)
+        async with running(site, compute_idle_seconds=0.2) as it:
+            await it.get(release)
+            await until(lambda: "closed the database" in site.log(), "its last words")
+
+    asyncio.run(main())
+
+
 def test_what_is_in_use_is_not_stopped(site: Site) -> None:
     async def main() -> None:
         release = site.release(ECHO)

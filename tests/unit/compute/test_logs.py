@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from preamp.compute.logs import LogFile, ServerLog, aside, log_file, remove_old
 
 
@@ -78,3 +80,11 @@ def test_old_files_go(tmp_path: Path) -> None:
     remove_old(tmp_path)
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_disk_that_takes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "7").write_text("in the way of the folder")
+    log = LogFile(log_file(tmp_path, 7, 12))
+    for _ in range(3):
+        log.write(b"line\n")
+    assert [record.message[:24] for record in caplog.records] == ["lines of a server are lo"]
