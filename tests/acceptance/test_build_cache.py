@@ -49,7 +49,7 @@ def test_the_cache_of_a_branch(tmp_path: Path) -> None:
         snapshots = preamp.data / "cache" / ".snapshots"
 
         def unpacked() -> bool:
-            return any(snapshots.glob("*/about.json"))
+            return any(snapshots.glob("[!.]*/about.json"))
 
         client = preamp.client()
         app_id = client.create_app(name="site", repository=repository.url)["app"]["appId"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from preamp.build.sandbox.base import Limits
 
 MOUNT = Path("/sys/fs/cgroup")
+SHARES_OF_PROCESS = 1024
 PERIOD_US = 100_000
 
 
@@ -123,7 +124,12 @@ class Group:
             ("memory", 2): {"memory.max": number, "memory.swap.max": "0"},
             ("pids", 1): {"pids.max": number},
             ("pids", 2): {"pids.max": number},
-            ("cpu", 1): {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": quota},
+            # shares: in version 1 a whole group counts like one process beside the group
+            ("cpu", 1): {
+                "cpu.cfs_period_us": str(PERIOD_US),
+                "cpu.cfs_quota_us": quota,
+                "cpu.shares": str(int(value * SHARES_OF_PROCESS)),
+            },
             ("cpu", 2): {"cpu.max": f"{quota} {PERIOD_US}"},
         }[kind, self._version]
         self.limited.add(kind)
