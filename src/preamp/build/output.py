@@ -15,7 +15,7 @@ from preamp.model.deploy_manifest import COMPUTE_FOLDER, FILE_NAME
 
 NEEDS_OF_SERVERS = {"NEXT_PRIVATE_STANDALONE": "true"}
 """Variables of builds whose output has a server. Next.js then gathers what the server needs, where
-next.config.js does not set `output`: a tenth of the size of all production dependencies."""
+next.config.js does not set `output`: less than a third of all production dependencies."""
 
 
 def collect_output(
