@@ -26,7 +26,7 @@ from preamp.settings import ComputeNetwork
 ADVICE = "install the package `passt` (Debian, Ubuntu, Fedora), or set compute_network to none or shared"
 DNS = "198.51.100.53"
 """An address of documentation that stands for the machine's resolver where that listens on loopback."""
-METADATA = ("169.254.0.0/16", "fd00:ec2::254/128")
+METADATA = (ipaddress.ip_network("169.254.0.0/16"), ipaddress.ip_network("fd00:ec2::254/128"))
 """Where clouds tell a machine its credentials."""
 START_SECONDS = 10.0
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -157,8 +157,9 @@ async def open_network(owner: tuple[int, int] | None) -> OpenNetwork:
 
 
 async def _close_off(pid: int) -> None:
-    own = [f"{address}/{address.max_prefixlen}" for address in own_addresses()]
-    done = await run([sys.executable, "-I", "-S", routes.__file__, str(pid), *own, *METADATA], env=_PATH)
+    own = [f"{address.packed.hex()}/{address.max_prefixlen}" for address in own_addresses()]
+    clouds = [f"{network.network_address.packed.hex()}/{network.prefixlen}" for network in METADATA]
+    done = await run([sys.executable, "-I", "-S", routes.__file__, str(pid), *own, *clouds], env=_PATH)
     if done.code:
         reason = done.errors.splitlines()[-1] if done.errors else f"exit code {done.code}"
         raise NetworkError(f"this machine cannot be made unreachable for servers: {reason}")

@@ -1,15 +1,15 @@
-"""A program of its own, standard library only: makes addresses unreachable in another network namespace.
+"""A program of its own: makes addresses unreachable in another network namespace.
 
-Started as `python -I -S routes.py PID ADDRESS[/PREFIX]...`, with the rights that the namespace's owner has.
-What runs in the namespace later has fewer and cannot take the routes away.
+Started as `python -I -S routes.py PID NETWORK...`, each network a hexadecimal address and a prefix length,
+such as `7f000001/32`. It has the rights of the namespace's owner; what runs in the namespace later has fewer
+and cannot take the routes away. The start of a server waits for its end, so it imports next to nothing.
 """
 
 from __future__ import annotations
 
+import _socket
 import ctypes
-import ipaddress
 import os
-import socket
 import struct
 import sys
 
@@ -32,31 +32,32 @@ def enter(pid: int) -> None:
             raise OSError(ctypes.get_errno(), f"setns: {os.strerror(ctypes.get_errno())}")
 
 
-def request(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bytes:
+def request(network: str) -> bytes:
     """struct rtmsg and the destination, as rtnetlink(7) has them."""
-    family = socket.AF_INET if network.version == 4 else socket.AF_INET6
-    head = struct.pack("=BBBBBBBBI", family, network.prefixlen, 0, 0, TABLE_MAIN, PROTOCOL_STATIC,
+    address, _, prefix = network.partition("/")
+    packed = bytes.fromhex(address)
+    family = _socket.AF_INET if len(packed) == 4 else _socket.AF_INET6
+    head = struct.pack("=BBBBBBBBI", family, int(prefix), 0, 0, TABLE_MAIN, PROTOCOL_STATIC,
                        SCOPE_UNIVERSE, TYPE_UNREACHABLE, 0)  # fmt: skip
-    packed = network.network_address.packed
     body = head + struct.pack("=HH", 4 + len(packed), ATTRIBUTE_DESTINATION) + packed
     return struct.pack("=IHHII", 16 + len(body), RTM_NEWROUTE, REQUEST_CREATE_REPLACE_ACK, 1, 0) + body
 
 
-def add(netlink: socket.socket, text: str) -> None:
-    network = ipaddress.ip_network(text)
+def add(netlink: _socket.socket, network: str) -> None:
     netlink.send(request(network))
     answer = netlink.recv(65536)
     kind = struct.unpack_from("=H", answer, 4)[0]
     code = -struct.unpack_from("=i", answer, 16)[0] if kind == NLMSG_ERROR else 0
     if code:
-        raise OSError(code, f"{text}: {os.strerror(code)}")
+        raise OSError(code, f"{network}: {os.strerror(code)}")
 
 
 def main() -> int:
     enter(int(sys.argv[1]))
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
-        for text in sys.argv[2:]:
-            add(netlink, text)
+    netlink = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW, 0)
+    for network in sys.argv[2:]:
+        add(netlink, network)
+    netlink.close()
     return 0
 
 
