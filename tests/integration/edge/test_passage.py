@@ -27,18 +27,25 @@ def upstream():
 def ways():
     """The short ways that were begun, and how they ended."""
     found: list[str] = []
-    finish, hand_over = Passage._finish, Passage._hand_over
+    leave, hand_over, look_at = Passage._leave_server, Passage._hand_over, Passage._look_at
 
-    def finished(self, connection):
+    def finished(self):
         found.append("finished")
-        finish(self, connection)
+        leave(self)
+
+    def looked_at(self, data):
+        known = look_at(self, data)
+        if known:
+            found.append("known")
+        return known
 
     def handed_over(self):
         found.append("handed over")
         hand_over(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Passage, "_finish", finished)
+        patch.setattr(Passage, "_leave_server", finished)
+        patch.setattr(Passage, "_look_at", looked_at)
         patch.setattr(Passage, "_hand_over", handed_over)
         yield found
 
@@ -100,6 +107,22 @@ def _comparable(reply, target):
     told = json.loads(reply.body)
     assert "host" in dict(told["headers"])
     return sorted(told["headers"]), told["target"], reply.headers["x-site"]
+
+
+def test_a_head_that_was_seen_before_is_not_parsed(edge, host, ways, upstream):
+    target = "/api/length/700"
+    with edge.client() as client:
+        replies = [client.get(host, target) for _ in range(5)]
+        assert {_DATE.sub(b"", reply.raw) for reply in replies} == {_DATE.sub(b"", replies[0].raw)}
+        assert ways.count("known") == 3  # the first was the application's, the second was remembered
+        client.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        last = client.read()
+        assert (last.body, last.headers["connection"]) == (b"x" * 700, "close")
+    head = f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    with edge.client() as client:
+        client.send(head * 10)
+        assert [client.read().body for _ in range(10)] == [b"x" * 700] * 10
+    assert edge.get(host, target, method="HEAD").headers["content-length"] == "700"
 
 
 @pytest.mark.parametrize("target", ["chunked/300000", "until-close"])

@@ -15,11 +15,13 @@ from preamp.edge.proxy.headers import (
     response_headers,
     wants_websocket,
 )
+from preamp.edge.proxy.passage import Known
 from preamp.edge.proxy.tunnel import Tunnel
 from preamp.edge.request import Request
 from preamp.edge.skew import wanted_job
 from preamp.edge.upstream.addresses import AddressPolicy
 from preamp.edge.upstream.connection import ResponseHead
+from preamp.edge.upstream.deadlines import Deadlines
 from preamp.edge.upstream.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from preamp.edge.upstream.origin import Origin, split_url
 from preamp.edge.upstream.pool import Pool
@@ -105,6 +107,40 @@ def test_answers_of_unknown_length_and_without_body_lose_their_length():
     ):
         head = ResponseHead(status=status, headers=pairs, has_length=has_length)
         assert ((b"content-length", b"5") in response_headers(head)) is kept
+
+
+def test_what_an_answer_is_compared_with():
+    def total(data: bytes, *headers: tuple[bytes, bytes], status: int = 200, has_length: bool = True) -> int:
+        found = ResponseHead(status=status, headers=headers, has_length=has_length)
+        return Known.of(found, response_headers(found), data, b"body").total
+
+    length = (b"content-length", b"4")
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
+    assert total(data, length) == len(data)
+    assert total(data + b"x", length) == 0
+    assert total(b"HTTP/1.1 103 Early Hints\r\n\r\n" + data, length) == 0
+    assert total(data[:-1], length) == 0  # the rest came later
+    assert total(data, length, has_length=False) == 0
+    assert total(data, length, status=304) == 0
+    assert total(data.replace(b"\r\n\r\n", b"\r\nA: " + b"a" * 3000 + b"\r\n\r\n"), length) == 0
+
+
+def test_many_waits_have_one_timer():
+    async def run() -> None:
+        deadlines = Deadlines()
+        called: list[str] = []
+        late, early, gone = object(), object(), object()
+        deadlines.add(late, 30, lambda: called.append("late"))
+        deadlines.add(gone, 0, lambda: called.append("gone"))
+        deadlines.add(early, 0.01, lambda: called.append("early"))
+        deadlines.remove(gone)
+        deadlines.remove(gone)
+        while not called:  # noqa: ASYNC110 (that is what is tested)
+            await asyncio.sleep(0.01)
+        assert called == ["early"]
+        deadlines.close()
+
+    asyncio.run(asyncio.wait_for(run(), 20))
 
 
 def exchange(path: str, *, target: str = "/echo", **more: float) -> bytes:

@@ -221,6 +221,15 @@ class Cycle:
                 protocol.transport.close()
             protocol.on_response_complete()
 
+    def send_whole(self, status: int, lines: bytes, body: bytes) -> None:
+        """A whole answer to GET with a length; `lines` are its headers, which were sent before by `start`."""
+        protocol = self._protocol
+        defaults = protocol.lane.default_lines(protocol.server_state.default_headers)
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        self._started = True
+        self._head = b"".join((STATUS_LINE[status], defaults, lines, end))
+        self.write(body, more=False)
+
     def hand_over(self) -> None:
         """Let the application answer."""
         self._protocol.let_answer(self)

@@ -17,16 +17,18 @@ from typing import Any, Protocol
 from preamp.edge.accesslog import RECEIVED, head_size, result_of
 from preamp.edge.proxy.forward import BEGUN, Begun, Job
 from preamp.edge.proxy.headers import fixed_lines, goes_in_circles, response_headers, variable_lines
-from preamp.edge.proxy.visitor import VisitorConnection
+from preamp.edge.proxy.visitor import CONNECTION, VisitorConnection
 from preamp.edge.tallies import Source, Tallies
-from preamp.edge.upstream.connection import UpstreamConnection
+from preamp.edge.upstream.connection import ResponseHead, UpstreamConnection
 from preamp.edge.upstream.origin import Origin
 from preamp.edge.upstream.pool import Pool
 from preamp.store.access_logs import AccessLog
 
 PATIENCE_SECONDS = 0.25
 """After so long without an answer the application waits for it."""
-OVERHEAD = 2048
+LONGEST_HEAD = 2048
+"""Bytes of an answer's head that is remembered."""
+OVERHEAD = 8192
 """Bytes that a route costs, roughly."""
 Pairs = list[tuple[bytes, bytes]]
 Entry = Callable[[], tuple[Origin, Callable[[], None]] | None]
@@ -41,6 +43,10 @@ class Visitor(VisitorConnection, Protocol):
 
     def write(self, body: bytes, *, more: bool) -> None:
         """A piece of the body."""
+        ...
+
+    def send_whole(self, status: int, lines: bytes, body: bytes) -> None:
+        """A whole answer to GET with a length; `lines` are its headers, which were sent before by `start`."""
         ...
 
     def hand_over(self) -> None:
@@ -73,6 +79,48 @@ class Way:
     """Whether an answer with a status is for the visitor."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """An answer of the server, and what became of its head."""
+
+    head: bytes
+    """As it came."""
+    total: int
+    """Bytes of head and body; 0: what comes next cannot be compared with it."""
+    status: int
+    lines: bytes
+    """Of the head as it was sent."""
+    sent: int
+    content_type: str
+    content_length: int | None
+
+    @classmethod
+    def of(cls, found: ResponseHead, headers: Pairs, data: bytes, body: bytes) -> Known:
+        """`data`: the first that came."""
+        end = data.find(b"\r\n\r\n") + 4
+        own = dict(headers)
+        length = own.get(b"content-length")
+        # One head, one body of the length that it says, and nothing that tells how the connection goes on.
+        comparable = (
+            found.has_length
+            and end <= LONGEST_HEAD
+            and data[end:] == body
+            and length == str(len(body)).encode()
+            and found.status not in {204, 304}
+            and b"connection" not in own
+            and b"transfer-encoding" not in own
+        )
+        return cls(
+            head=data[:end],
+            total=len(data) if comparable else 0,
+            status=found.status,
+            lines=b"".join([b"%b: %b\r\n" % pair for pair in headers]),
+            sent=head_size(headers) + len(body),
+            content_type=own.get(b"content-type", b"").decode("latin-1"),
+            content_length=None if length is None else int(length),
+        )
+
+
 @dataclass(kw_only=True, slots=True)
 class Route:
     """An entry of the memo."""
@@ -85,6 +133,8 @@ class Route:
     tallies: Tallies
     used_at: float = field(default_factory=time.monotonic)
     is_kept: bool = True
+    known: Known | None = None
+    """The last answer that the next one may be compared with."""
     lines: bytes = field(init=False)
     """Of the request's head, those that are the same each time."""
 
@@ -125,11 +175,11 @@ class Passage:
         "_begun_at",
         "_caller",
         "_connection",
+        "_data",
         "_leave",
         "_origin",
         "_route",
         "_scope",
-        "_timer",
         "_visitor",
     )
 
@@ -150,14 +200,31 @@ class Passage:
         self._connection = connection
         self._origin = origin
         self._leave = leave
+        self._data = b""
 
     def begin(self, head: bytes) -> None:
         connection = self._connection
         self._begun_at = time.perf_counter()
-        self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._hand_over)
+        self._route.way.pool.deadlines.add(self, PATIENCE_SECONDS, self._hand_over)
         self._visitor.on_leaving = connection.close
         connection.begin(head, head_only=self._scope["method"] == "HEAD", upgrade=False)
         connection.on_news = self._look
+        connection.on_data = self._look_at
+
+    def _look_at(self, data: bytes) -> bool:
+        """Whether the first data is an answer that differs from the last one in its body only."""
+        self._data = data
+        known = self._route.known
+        if known is None or len(data) != known.total or not data.startswith(known.head):
+            return False
+        if self._visitor.disconnected:
+            return False
+        self._connection.settle()
+        self._end()
+        self._visitor.send_whole(known.status, known.lines, data[len(known.head) :])
+        self._leave_server()
+        self._count(known)
+        return True
 
     def _look(self) -> None:
         """Something came, or the connection ended."""
@@ -168,48 +235,53 @@ class Passage:
             self._hand_over()
 
     def _finish(self, connection: UpstreamConnection) -> None:
-        route, visitor = self._route, self._visitor
-        head = connection.head_now
-        assert head is not None, "a whole answer has one"
-        if not route.way.passes(head.status):
+        way, visitor = self._route.way, self._visitor
+        found = connection.head_now
+        assert found is not None, "a whole answer has one"
+        if not way.passes(found.status):
             self._hand_over()
             return
-        headers = route.way.job.change(response_headers(head))
+        headers = way.job.change(response_headers(found))
         try:
-            visitor.start(head.status, headers)
+            visitor.start(found.status, headers)
         except ValueError:
             self._hand_over()  # it fails there too, and is told of
             return
         self._end()
         body = connection.take()
         visitor.write(body, more=False)
-        route.way.pool.release(self._origin, connection)
-        self._leave()
-        sent = head_size(headers) + len(body)
-        tally = route.tallies.of(head.status, Source.FORWARDED)
-        tally.requests += 1
-        tally.sent += sent
-        if route.access_log is not None:
-            self._log(route.access_log, head.status, headers, sent)
+        answer = Known.of(found, headers, self._data, body)
+        if answer.total and connection.is_reusable and way.job.request.method == "GET":
+            self._route.known = answer
+        self._leave_server()
+        self._count(answer)
 
-    def _log(self, log: AccessLog, status: int, headers: Pairs, sent: int) -> None:
+    def _leave_server(self) -> None:
+        self._route.way.pool.release(self._origin, self._connection)
+        self._leave()
+        del self._scope[CONNECTION]  # each refers to the other: this spares the garbage collector
+
+    def _count(self, answer: Known) -> None:
         route, caller, request = self._route, self._caller, self._route.way.job.request
+        tally = route.tallies.of(answer.status, Source.FORWARDED)
+        tally.requests += 1
+        tally.sent += answer.sent
+        if route.access_log is None:
+            return
         taken = time.perf_counter() - self._begun_at
-        own = dict(headers)
-        length = own.get(b"content-length")
         referer, user_agent, cookie, chain = [
             "" if text is None else text.decode("latin-1") for text in caller.told
         ]
-        log.add(
+        route.access_log.add(
             route.app_id,
             route.name,
             host=request.authority,
             method=request.method,
             path=request.raw_path,
             query=request.query,
-            status=status,
-            result=result_of(status, forwarded=True),
-            sent=sent,
+            status=answer.status,
+            result=result_of(answer.status, forwarded=True),
+            sent=answer.sent,
             client=caller.address,
             port=int(caller.port),
             protocol=request.scheme,
@@ -220,8 +292,8 @@ class Passage:
             user_agent=user_agent,
             cookie=cookie,
             forwarded_for=chain,
-            content_type=own.get(b"content-type", b"").decode("latin-1"),
-            content_length=None if length is None else int(length),
+            content_type=answer.content_type,
+            content_length=answer.content_length,
         )
 
     def _hand_over(self) -> None:
@@ -232,6 +304,6 @@ class Passage:
         asyncio.get_running_loop().call_soon(self._leave)
 
     def _end(self) -> None:
-        self._timer.cancel()
-        self._connection.on_news = None
+        self._route.way.pool.deadlines.remove(self)
+        self._connection.on_news = self._connection.on_data = None
         self._visitor.on_leaving = None

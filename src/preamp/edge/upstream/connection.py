@@ -6,9 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import httptools
 
+from preamp.edge.upstream.deadlines import Deadlines
 from preamp.edge.upstream.errors import UpstreamBroken, UpstreamEnded, UpstreamTimeout
 
 HIGH_WATER = 256 * 1024
@@ -32,8 +34,9 @@ class ResponseHead:
 class UpstreamConnection(asyncio.Protocol):
     """Call `begin`, then `write` for a body, `head`, and `read` until it gives nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadlines: Deadlines) -> None:
         self._loop = asyncio.get_running_loop()
+        self._deadlines = deadlines
         self.transport: asyncio.Transport
         self.used = 0
         """Exchanges so far."""
@@ -41,6 +44,8 @@ class UpstreamConnection(asyncio.Protocol):
         """After 101: `rest` holds what came of the other protocol, and the transport is the caller's."""
         self.rest = b""
         self.idle_since = 0.0
+        self.on_data: Callable[[bytes], bool] | None = None
+        """Sees the first data of an answer before it is parsed; True: it is the whole answer, and known."""
         self.on_news: Callable[[], None] | None = None
         """Called when something came or the connection ended, in the place of waiting."""
         self._lost: Exception | None = None
@@ -117,6 +122,10 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.resume_reading()
         return data
 
+    def settle(self) -> None:
+        """Called by `on_data` when it knows what it saw: the answer is over and was taken."""
+        self._done = True
+
     @property
     def head_now(self) -> ResponseHead | None:
         """What `head` would give without waiting."""
@@ -162,7 +171,10 @@ class UpstreamConnection(asyncio.Protocol):
             # Nobody asked: an answer to no request must not become the answer to the next one.
             self._fail("it sent data that nobody asked for")
             return
-        self.answered = True
+        if not self.answered:
+            self.answered = True
+            if self.on_data is not None and self.on_data(data):
+                return
         if self._head is None:
             self._head_size += len(data)
             if self._head_size > MOST_HEAD + HIGH_WATER:
@@ -265,13 +277,14 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def _wait(self, seconds: float | None) -> None:
         waiter = self._waiter = self._loop.create_future()
-        timer = None if seconds is None else self._loop.call_later(seconds, self._give_up, seconds)
+        if seconds is not None:
+            self._deadlines.add(self, seconds, partial(self._give_up, seconds))
         try:
             await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            if seconds is not None:
+                self._deadlines.remove(self)
 
     def _give_up(self, seconds: float) -> None:
         if self._waiter is not None and not self._waiter.done():

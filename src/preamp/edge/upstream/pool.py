@@ -8,6 +8,7 @@ from collections import deque
 
 from preamp.edge.upstream.addresses import AddressPolicy
 from preamp.edge.upstream.connection import UpstreamConnection
+from preamp.edge.upstream.deadlines import Deadlines
 from preamp.edge.upstream.errors import UpstreamBusy, UpstreamTimeout, UpstreamUnreachable
 from preamp.edge.upstream.origin import Origin
 
@@ -31,6 +32,17 @@ class Pool:
         self._open = 0
         self._sweeper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
+        self._deadlines: Deadlines | None = None
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """For what waits for an upstream."""
+        if self._deadlines is None:
+            self._deadlines = Deadlines()
+        return self._deadlines
+
+    def _connection(self) -> UpstreamConnection:
+        return UpstreamConnection(self.deadlines)
 
     async def acquire(self, origin: Origin, *, fresh: bool = False) -> UpstreamConnection:
         """A rested connection, or a new one (always when `fresh`). Give it back with `release`.
@@ -84,6 +96,8 @@ class Pool:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
+        if self._deadlines is not None:
+            self._deadlines.close()
         for rested in self._idle.values():
             for connection in rested:
                 self._discard(connection)
@@ -108,7 +122,7 @@ class Pool:
         if origin.socket_path is not None:
             while True:
                 try:
-                    _, connection = await loop.create_unix_connection(UpstreamConnection, origin.socket_path)
+                    _, connection = await loop.create_unix_connection(self._connection, origin.socket_path)
                 except BlockingIOError:
                     # A unix socket whose queue is full says so instead of letting us wait in it.
                     await asyncio.sleep(FULL_SECONDS)
@@ -120,7 +134,7 @@ class Pool:
         for family, address in await self._policy.resolve(origin):
             try:
                 _, connection = await loop.create_connection(
-                    UpstreamConnection,
+                    self._connection,
                     address,
                     origin.port,
                     family=family,
