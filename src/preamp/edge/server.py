@@ -14,8 +14,9 @@ from preamp.compute.client import ComputeClient
 from preamp.edge.app import EdgeApp
 from preamp.edge.compute import Servers
 from preamp.edge.countries import Countries
+from preamp.edge.fastlane.lane import Lane
 from preamp.edge.fastlane.memo import Memo
-from preamp.edge.fastlane.protocol import Lane, protocol_for
+from preamp.edge.fastlane.protocol import protocol_for
 from preamp.edge.gentle import GentleServer
 from preamp.edge.images.images import Images
 from preamp.edge.networks import NetworkSet

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,15 +21,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from preamp.edge.accesslog import RECEIVED
 from preamp.edge.encodings import preference
 from preamp.edge.fastlane.cycle import Cycle
-from preamp.edge.fastlane.memo import Memo, Pairs, Prepared
-from preamp.edge.fastlane.wordings import LONGEST, Wording, Wordings
+from preamp.edge.fastlane.lane import Lane
+from preamp.edge.fastlane.memo import Prepared
+from preamp.edge.fastlane.wordings import LONGEST, Wording
 from preamp.edge.proxy.passage import Caller, Route
 from preamp.edge.proxy.tunnel import Tunnel
 from preamp.edge.proxy.visitor import CONNECTION
 from preamp.edge.shortcuts import MEMO_KEY
 from preamp.edge.upstream.connection import UpstreamConnection
-from preamp.edge.visitors import Trust
-from preamp.store.access_logs import AccessLog, Repetition
+from preamp.store.access_logs import Repetition
 
 IDLE_SECONDS = 75.0
 """How long a connection may rest between two requests."""
@@ -38,7 +38,6 @@ HEAD_SECONDS = 20.0
 MOST_HEAD = 64 * 1024
 """Bytes of one request's head; more is answered with 431."""
 LONGEST_TAG_LIST = 128
-MOST_ENCODINGS = 1024
 
 log = logging.getLogger(__name__)
 
@@ -71,44 +70,6 @@ _TAKEN = (
 _PLACES = {name: place for place, name in enumerate(_TAKEN)} | dict.fromkeys(_SLOW, -1)
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _NOTHING: list[bytes | None] = [None] * len(_TAKEN)
-
-
-class Lane:
-    """What the connections of one process share."""
-
-    def __init__(
-        self,
-        memo: Memo,
-        is_stale: Callable[[], bool],
-        *,
-        trust: Trust | None = None,
-        access_log: AccessLog | None = None,
-    ) -> None:
-        self.memo = memo
-        self.wordings = Wordings()
-        self.trust = trust or Trust()
-        self.access_log = access_log
-        self.is_stale = is_stale
-        """Whether hosting changed and the memo may be wrong; the application then looks first."""
-        self._encodings: dict[bytes, tuple[str, ...]] = {}
-        self._pairs: Pairs | None = None
-        self._lines = b""
-
-    def encoding_class(self, value: bytes) -> tuple[str, ...]:
-        """Requests that name the same codings in other words share their answers."""
-        found = self._encodings.get(value)
-        if found is None:
-            if len(self._encodings) >= MOST_ENCODINGS:
-                self._encodings.clear()
-            found = self._encodings[value] = preference(value.decode("latin-1"))
-        return found
-
-    def default_lines(self, pairs: Pairs) -> bytes:
-        """The lines of uvicorn's default headers, Date above all, which it renews once a second."""
-        if pairs is not self._pairs:
-            self._pairs = pairs
-            self._lines = b"".join(name + b": " + value + b"\r\n" for name, value in pairs)
-        return self._lines
 
 
 class EdgeProtocol(HttpToolsProtocol):

@@ -7,22 +7,22 @@ from collections.abc import Callable
 
 IDLE_SECONDS = 600.0
 """A tunnel in which nothing moves for so long is closed, as CloudFront does."""
+LOOKS = 8
+"""In that time, at whether something moved."""
 
 
 class _Side(asyncio.Protocol):
     """Reads one side and writes to the other; a slow reader stops the other side's sending."""
 
-    def __init__(
-        self, tunnel: Tunnel, own: asyncio.Transport, other: asyncio.Transport, on_lost: Callable[[], None]
-    ) -> None:
+    def __init__(self, tunnel: Tunnel, other: asyncio.Transport, on_lost: Callable[[], None]) -> None:
         self._tunnel = tunnel
-        self._own = own
         self._other = other
+        self._write = other.write
         self._on_lost = on_lost
 
     def data_received(self, data: bytes) -> None:
-        self._tunnel.moved()
-        self._other.write(data)
+        self._tunnel.moved = True
+        self._write(data)
 
     def eof_received(self) -> bool:
         return False
@@ -56,16 +56,15 @@ class Tunnel:
         self._idle_seconds = idle_seconds
         self._transports = (visitor, upstream)
         self._sides = 2
-        self._moved_at = self._loop.time()
-        self._timer = self._loop.call_later(idle_seconds, self._look)
+        self.moved = True
+        """Whether bytes came since the last look."""
+        self._quiet_looks = 0
+        self._timer = self._loop.call_later(idle_seconds / LOOKS, self._look)
         self.closed: asyncio.Future[None] = self._loop.create_future()
-        visitor.set_protocol(_Side(self, visitor, upstream, on_visitor_lost))
-        upstream.set_protocol(_Side(self, upstream, visitor, lambda: None))
+        visitor.set_protocol(_Side(self, upstream, on_visitor_lost))
+        upstream.set_protocol(_Side(self, visitor, lambda: None))
         for transport in self._transports:
             transport.resume_reading()
-
-    def moved(self) -> None:
-        self._moved_at = self._loop.time()
 
     def side_lost(self) -> None:
         self._sides -= 1
@@ -75,9 +74,11 @@ class Tunnel:
                 self.closed.set_result(None)
 
     def _look(self) -> None:
-        wait = self._moved_at + self._idle_seconds - self._loop.time()
-        if wait > 0:
-            self._timer = self._loop.call_later(wait, self._look)
+        # A look now and then is cheaper than the time of each message.
+        self._quiet_looks = 0 if self.moved else self._quiet_looks + 1
+        self.moved = False
+        if self._quiet_looks < LOOKS:
+            self._timer = self._loop.call_later(self._idle_seconds / LOOKS, self._look)
             return
         for transport in self._transports:
             transport.close()
