@@ -39,6 +39,7 @@ def mounted(preamp: Preamp) -> bool:
 
 
 @pytest.mark.needs("git", "bwrap")
+@pytest.mark.timeout(300)
 def test_the_cache_of_a_branch(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         rehearsal = subprocess.run([sys.executable, mounts.__file__], capture_output=True, text=True)
