@@ -46,6 +46,7 @@ class Load:
 def load(requests: list[tuple[str, Callable[[], bool]]]) -> Iterator[Load]:
     """Each request is repeated in a thread of its own until the block ends; raises what one raised."""
     it = Load()
+    it.done.update({kind: 0 for kind, _ in requests})
     with ThreadPoolExecutor(len(requests)) as pool:
         tasks = [pool.submit(it.repeat, kind, request) for kind, request in requests]
         try:
