@@ -116,7 +116,7 @@ class Output(Protocol):
         """Cut anywhere."""
 
     def flush(self) -> None:
-        """Nothing more comes for now: write what is held back."""
+        """Nothing more comes at this time: write what is held back."""
 
 
 class OutputPipe:
