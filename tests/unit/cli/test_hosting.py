@@ -113,11 +113,11 @@ def test_logs_of_a_server(run: Run, data: Path) -> None:
     database.close()
     assert branch is not None
     file = log_file(DataFolder(data).compute_logs, branch.branch_id, 3)
-    log = LogFile(file, max_bytes=20)
-    for line in (b"first line, put aside\n", b"second line\n", b"half a line"):
+    log = LogFile(file, max_bytes=25)
+    for line in (b"first line, long and put aside\n", b"second line\n", b"half a line"):
         log.write(line)
     result = run("logs", "compute", "shop", "main", "--job", "3", "--data", data)
-    assert (result.exit_code, result.output) == (0, "first line, put aside\nsecond line\n")
+    assert (result.exit_code, result.output) == (0, "first line, long and put aside\nsecond line\n")
 
 
 def test_following_the_log_of_a_server(tmp_path: Path) -> None:
