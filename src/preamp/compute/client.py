@@ -7,7 +7,6 @@ back before it stops a server, so that no request meets one that ends.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 from collections.abc import Callable
@@ -30,7 +29,6 @@ from preamp.compute.messages import (
     Tell,
     Told,
     Want,
-    Warm,
     encode,
     read_from_host,
 )
@@ -79,7 +77,6 @@ class ComputeClient:
         self._answers: dict[int, asyncio.Future[Here]] = {}
         self._releases: dict[int, str] = {}
         """Of unanswered questions."""
-        self._background: set[asyncio.Task[None]] = set()
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
@@ -110,17 +107,10 @@ class ComputeClient:
         self._send(Broken(lease.number))
         self._let_go(lease)
 
-    def warm(self, release_id: str) -> None:
-        """Have a server started in the background; nothing happens when there is one, or no host."""
-        if release_id not in self._current:
-            task = asyncio.get_running_loop().create_task(self._warm(release_id))
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
-
     async def close(self) -> None:
         """Give everything back. Uses that wait for a server fail."""
         self._closed = True
-        tasks = [task for task in (self._listening, *self._asked.values(), *self._background) if task]
+        tasks = [task for task in (self._listening, *self._asked.values()) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -185,11 +175,6 @@ class ComputeClient:
             lease = self._held.get(here.lease)
             if lease is not None:
                 return lease
-
-    async def _warm(self, release: str) -> None:
-        with contextlib.suppress(ComputeUnavailable):
-            await self._connect()
-            self._send(Warm(release))
 
     async def _connect(self) -> None:
         """Raises ComputeUnavailable when there is no host and it does not come back."""

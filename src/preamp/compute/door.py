@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
@@ -23,7 +22,6 @@ from preamp.compute.messages import (
     Tell,
     Told,
     Want,
-    Warm,
     encode,
     read_from_client,
 )
@@ -68,7 +66,7 @@ class Door:
     async def idle_seconds(self) -> dict[int, float]:
         """See `UseTeller`."""
         answers = await asyncio.gather(
-            *(session.tell(next(self._numbers)) for session in self._sessions), return_exceptions=True
+            *(session.tell() for session in self._sessions), return_exceptions=True
         )
         told = [answer for answer in answers if isinstance(answer, Told)]
         return {use.lease: 0.0 if use.open else use.idle_seconds for answer in told for use in answer.uses}
@@ -113,16 +111,11 @@ class _Session:
 
     def heard(self, message: FromClient) -> None:
         match message:
-            case Want() | Warm() if not self.giving:
-                return
             case Want():
-                task = asyncio.create_task(self._give(message))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-            case Warm(release):
-                warming = asyncio.create_task(self._warm(release))
-                self._tasks.add(warming)
-                warming.add_done_callback(self._tasks.discard)
+                if self.giving:
+                    task = asyncio.create_task(self._give(message))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
             case Broken(lease):
                 if lease in self._leases:
                     host, server = self._leases[lease]
@@ -138,8 +131,9 @@ class _Session:
                 if answer is not None and not answer.done():
                     answer.set_result(message)
 
-    async def tell(self, number: int) -> Told:
+    async def tell(self) -> Told:
         """How much it uses what. Raises TimeoutError."""
+        number = next(self._numbers)
         answer: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
         self._told[number] = answer
         self.send(Tell(number))
@@ -160,10 +154,6 @@ class _Session:
         self._leases[lease] = (host, server)
         server.grant(lease, self)
         self.send(Here(want.number, lease, str(server.instance.socket_path)))
-
-    async def _warm(self, release: str) -> None:
-        with contextlib.suppress(ComputeError):  # the next visitor hears of it
-            (await self._open_host()).warm(release)
 
     def close(self) -> None:
         """It is gone, and with it all that it used."""

@@ -26,12 +26,6 @@ class Want(msgspec.Struct, frozen=True, tag="want"):
     release: str
 
 
-class Warm(msgspec.Struct, frozen=True, tag="warm"):
-    """Client: somebody will want this release soon. Not answered."""
-
-    release: str
-
-
 class Broken(msgspec.Struct, frozen=True, tag="broken"):
     """Client: the server refused a connection. The lease stays until it is given back."""
 
@@ -99,7 +93,7 @@ class Tell(msgspec.Struct, frozen=True, tag="tell"):
     number: int
 
 
-FromClient = Want | Warm | Broken | Given | Kept | Told
+FromClient = Want | Broken | Given | Kept | Told
 FromHost = Here | Refused | Retire | Gone | Tell
 
 

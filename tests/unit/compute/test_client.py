@@ -26,7 +26,6 @@ from preamp.compute.messages import (
     Tell,
     Told,
     Want,
-    Warm,
     encode,
     read_from_client,
 )
@@ -263,20 +262,6 @@ def test_how_much_is_used() -> None:
     play(scene)
 
 
-def test_warming_asks_for_nothing_that_is_there() -> None:
-    async def scene(host: PlayedHost, client: ComputeClient) -> None:
-        client.warm("r")
-        assert await host.hear() == Warm("r")
-        entering = asyncio.create_task(enter(client))
-        await host.grant(1)
-        _, inside = await entering
-        client.warm("r")
-        await host.silence()
-        await leave(inside)
-
-    play(scene)
-
-
 def test_what_is_no_message() -> None:
     async def main() -> None:
         for data in (b"\xff\xff\xff\xff", (MOST_BYTES + 1).to_bytes(4, "big"), b"\0\0\0\2{}"):
@@ -296,7 +281,6 @@ def test_what_is_no_message() -> None:
 def test_every_message_survives_the_way() -> None:
     messages: list[FromClient] = [
         Want(1, "r"),
-        Warm("r"),
         Broken(1),
         Given(2),
         Kept(1, 2, 0.5),
