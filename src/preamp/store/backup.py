@@ -14,18 +14,16 @@ import os
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import zstandard
 
-from preamp.model.releases import Body
 from preamp.store.blobs import LocalBlobs
 from preamp.store.database import open_sqlite
 from preamp.store.folder import DataFolder
-from preamp.store.garbage import names_in_rows, stored_manifests
-from preamp.store.manifests import ManifestError, read_manifest
+from preamp.store.garbage import referenced
+from preamp.store.manifests import ManifestError
 from preamp.store.scratch import goes_along, remove_dead, scratch_folder
 
 FORMAT = "preamp-backup-1"
@@ -85,7 +83,8 @@ def _snapshot(folder: DataFolder, scratch: Path) -> list[str]:
         (scratch / "blobs").mkdir()
         blobs = LocalBlobs(folder.blobs)
         try:
-            names = sorted(_referenced(scratch / "preamp.db", blobs))
+            with closing(open_sqlite(scratch / "preamp.db", read_only=True)) as copy:
+                names = sorted(referenced(copy, blobs))
             for name in names:
                 blobs.link(name, scratch / "blobs" / name)
         except (FileNotFoundError, ManifestError) as error:
@@ -107,20 +106,6 @@ def _copy_database(source: Path, target: Path) -> None:
         there.execute("DELETE FROM workers")
         there.commit()
         there.execute("PRAGMA journal_mode=DELETE")
-
-
-def _referenced(copy: Path, blobs: LocalBlobs) -> Iterator[str]:
-    database = open_sqlite(copy, read_only=True)
-    try:
-        with database.read() as conn:
-            manifests = stored_manifests(conn)
-            names = set(names_in_rows(conn))
-    finally:
-        database.close()
-    for name, size in manifests.items():
-        names.add(name)
-        names.update(body.blob for body in read_manifest(blobs, Body(blob=name, size=size)).bodies)
-    yield from names
 
 
 def _add_all(tar: tarfile.TarFile, folder: DataFolder, scratch: Path, names: list[str]) -> None:

@@ -52,8 +52,8 @@ def find_garbage(database: Database, blobs: LocalBlobs, *, now: int, grace_ms: i
 def referenced(database: Database, blobs: BlobStore) -> set[str]:
     """Every blob that is needed now. Raises ManifestError when a manifest is gone."""
     with database.read() as conn:
-        manifests = stored_manifests(conn)
-        names = {*manifests, *names_in_rows(conn)}
+        manifests = {row[0]: row[1] for row in conn.execute(_MANIFESTS)}
+        names = {*manifests, *_named_in_rows(conn)}
     for name, size in manifests.items():
         names.update(body.blob for body in read_manifest(blobs, Body(blob=name, size=size)).bodies)
     return names
@@ -67,14 +67,10 @@ def remove(blobs: LocalBlobs, found: Garbage) -> Garbage:
     return Garbage(blobs=removed)
 
 
-def stored_manifests(conn: Connection) -> dict[str, int]:
-    """Sizes of the manifests of all releases, by blob."""
-    rows = conn.execute(select(releases.c.manifest_blob, releases.c.manifest_size).distinct())
-    return {row[0]: row[1] for row in rows}
+_MANIFESTS = select(releases.c.manifest_blob, releases.c.manifest_size).distinct()
 
 
-def names_in_rows(conn: Connection) -> Iterator[str]:
-    """Blobs that rows name directly; may name one twice."""
+def _named_in_rows(conn: Connection) -> Iterator[str]:
     for query in (
         select(uploads.c.blob).where(uploads.c.blob.is_not(None)),
         select(artifacts.c.blob),
