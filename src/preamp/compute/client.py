@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 from preamp.compute.messages import (
     Broken,
@@ -84,17 +83,22 @@ class ComputeClient:
         """Since when the host is away, on the loop's clock; None: it is there, or was never asked."""
         self._closed = False
 
-    def use(self, release_id: str) -> AbstractAsyncContextManager[Path]:
+    @asynccontextmanager
+    async def use(self, release_id: str) -> AsyncIterator[Path]:
         """The unix socket of a server of the release, which is started when none runs.
 
         The server counts as used until the context ends. Entering raises ComputeUnavailable.
         """
-        return _Use(self, release_id)
+        lease = await self._acquire(release_id)
+        try:
+            yield lease.path
+        finally:
+            self._give_up(lease)
 
     def hold(self, release_id: str) -> tuple[Path, Callable[[], None]] | None:
         """As `use`, without waiting: the socket, and what to call at the end; None: no server is known."""
         lease = self._current.get(release_id)
-        if lease is None or lease.leaving:
+        if lease is None:
             return None
         lease.open += 1
         return lease.path, partial(self._give_up, lease)
@@ -269,25 +273,3 @@ def _no_host(reason: str) -> ComputeUnavailable:
         f"no compute host runs on this machine ({reason}): start `preamp compute`",
         for_visitor="The server of this site is not available at the moment.",
     )
-
-
-class _Use:
-    """See `ComputeClient.use`."""
-
-    __slots__ = ("_client", "_lease", "_release")
-
-    def __init__(self, client: ComputeClient, release: str) -> None:
-        self._client = client
-        self._release = release
-        self._lease: _Lease | None = None
-
-    async def __aenter__(self) -> Path:
-        self._lease = await self._client._acquire(self._release)  # noqa: SLF001 - a part of the client
-        return self._lease.path
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._lease is not None:
-            self._client._give_up(self._lease)  # noqa: SLF001
-            self._lease = None

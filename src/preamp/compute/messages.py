@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from typing import TypeVar
 
 import msgspec
 
@@ -95,6 +96,9 @@ class Tell(msgspec.Struct, frozen=True, tag="tell"):
 
 FromClient = Want | Broken | Given | Kept | Told
 FromHost = Here | Refused | Retire | Gone | Tell
+_FROM_CLIENT: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
+_FROM_HOST: msgspec.json.Decoder[FromHost] = msgspec.json.Decoder(FromHost)
+T = TypeVar("T")
 
 
 class MessageError(Exception):
@@ -108,27 +112,21 @@ def encode(message: FromClient | FromHost) -> bytes:
 
 async def read_from_client(reader: asyncio.StreamReader) -> FromClient | None:
     """None at the end. Raises MessageError, ConnectionError."""
-    data = await _read(reader)
-    try:
-        return None if data is None else msgspec.json.decode(data, type=FromClient)
-    except msgspec.DecodeError as error:
-        raise MessageError(f"a message of a client cannot be read: {error}") from error
+    return await _read(reader, _FROM_CLIENT)
 
 
 async def read_from_host(reader: asyncio.StreamReader) -> FromHost | None:
     """None at the end. Raises MessageError, ConnectionError."""
-    data = await _read(reader)
-    try:
-        return None if data is None else msgspec.json.decode(data, type=FromHost)
-    except msgspec.DecodeError as error:
-        raise MessageError(f"a message of the compute host cannot be read: {error}") from error
+    return await _read(reader, _FROM_HOST)
 
 
-async def _read(reader: asyncio.StreamReader) -> bytes | None:
+async def _read(reader: asyncio.StreamReader, decoder: msgspec.json.Decoder[T]) -> T | None:
     try:
         size = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))[0]
         if size > MOST_BYTES:
             raise MessageError(f"a message of {size} bytes is too long")
-        return await reader.readexactly(size)
+        return decoder.decode(await reader.readexactly(size))
     except asyncio.IncompleteReadError:
         return None
+    except msgspec.DecodeError as error:
+        raise MessageError(f"a message cannot be read: {error}") from error
