@@ -8,6 +8,7 @@ For many machines the same is kept in an object store, see `shipped_logs`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -98,10 +99,12 @@ class LogFolder:
     def sizes(self) -> Mapping[tuple[int, int], int]:
         found = {}
         for branch in self._folder.iterdir():
-            for job in branch.iterdir() if branch.name.isdigit() else ():
-                # A file may go while the folder is read, with all others of its job.
-                sizes = [path.stat().st_size for path in job.glob("*/*") if path.exists()]
-                found[int(branch.name), int(job.name)] = sum(sizes)
+            # Jobs and branches may go while they are looked at.
+            with contextlib.suppress(FileNotFoundError):
+                for job in branch.iterdir() if branch.name.isdigit() else ():
+                    with contextlib.suppress(FileNotFoundError):
+                        size = sum(path.stat().st_size for path in job.glob("*/*"))
+                        found[int(branch.name), int(job.name)] = size
         return found
 
     def delete_job(self, branch_id: int, number: int) -> None:
