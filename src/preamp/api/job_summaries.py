@@ -32,12 +32,10 @@ class FinishedJobs:
         """Number and summary of the branch's jobs, newest first."""
         which, known = branch.branch_id, self._known
         numbers = jobs.page_numbers(conn, which, before=before, limit=limit)
-        if all(ended and (which, number) in known for number, ended in numbers):
-            try:
-                return [(number, known[which, number]) for number, _ in numbers]
-            except KeyError:  # another thread made room
-                pass
-        arn = arn_of(app, branch)
+        found = [(number, summary) for number in numbers if (summary := known.get((which, number)))]
+        if len(found) == len(numbers):
+            return found
+        arn = _arn_of(app, branch)
         page = jobs.page_jobs(conn, which, before=before, limit=limit)
         found = [(job.number, _summary(arn, job)) for job in page]
         if len(known) + len(found) > self._most:
@@ -49,10 +47,10 @@ class FinishedJobs:
 
 
 def present_summary(app: App, branch: Branch, job: Job) -> shapes.JobSummary:
-    return _summary(arn_of(app, branch), job)
+    return _summary(_arn_of(app, branch), job)
 
 
-def arn_of(app: App, branch: Branch) -> str:
+def _arn_of(app: App, branch: Branch) -> str:
     return branch_arn(
         account=app.scope.account, region=app.scope.region, app_id=app.app_id, branch=branch.name
     )

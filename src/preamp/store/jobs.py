@@ -64,7 +64,7 @@ _PAGE = Prepared(
     .limit(bindparam("most"))
 )
 _NUMBERS = Prepared(
-    select(jobs.c.number, jobs.c.ended_ms)
+    select(jobs.c.number)
     .where(jobs.c.branch_id == bindparam("branch"), jobs.c.number < bindparam("before"))
     .order_by(jobs.c.number.desc())
     .limit(bindparam("most"))
@@ -108,12 +108,10 @@ def page_jobs(conn: Connection, branch_id: int, *, before: int | None, limit: in
     return [_job(row) for row in rows]
 
 
-def page_numbers(
-    conn: Connection, branch_id: int, *, before: int | None, limit: int
-) -> Sequence[Sequence[Any]]:
-    """(number, ended_ms) of what `page_jobs` returns."""
+def page_numbers(conn: Connection, branch_id: int, *, before: int | None, limit: int) -> list[int]:
+    """Of what `page_jobs` returns."""
     last = _ABOVE_ALL if before is None else before
-    return _NUMBERS.all(conn, branch=branch_id, before=last, most=limit)
+    return [row[0] for row in _NUMBERS.all(conn, branch=branch_id, before=last, most=limit)]
 
 
 def unfinished(conn: Connection, branch_id: int) -> list[Job]:
