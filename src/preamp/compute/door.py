@@ -147,13 +147,20 @@ class _Session:
             host = await self._open_host()
             server = await host.server_of(want.release)
         except ComputeError as error:
-            self.send(Refused(want.number, error.status, str(error), error.for_visitor))
+            self._refuse(want, error)
+            return
+        except Exception as error:  # noqa: BLE001 (a visitor waits for the answer, whatever it is)
+            _log.exception("release %s has no server for an unexpected reason", want.release)
+            self._refuse(want, ComputeError(f"unexpected: {error}"))
             return
         assert server.instance is not None
         lease = next(self._numbers)
         self._leases[lease] = (host, server)
         server.grant(lease, self)
         self.send(Here(want.number, lease, str(server.instance.socket_path)))
+
+    def _refuse(self, want: Want, error: ComputeError) -> None:
+        self.send(Refused(want.number, error.status, str(error), error.for_visitor))
 
     def close(self) -> None:
         """It is gone, and with it all that it used."""
