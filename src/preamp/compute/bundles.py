@@ -12,7 +12,6 @@ import fcntl
 import logging
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,23 +136,7 @@ class Bundles:
         remove_tree(gone)
         return True
 
-    def sweep(self) -> None:
-        """Remove what dead processes left half done. Blocking; call at start."""
-        for leftover in self._folder.glob(".*-*"):
-            pid = leftover.name[1:].partition("-")[0]
-            if not Path(f"/proc/{pid}").exists() or _older_than_boot(leftover):
-                _log.info("removed what a dead process left: %s", leftover)
-                remove_tree(leftover)
-
 
 def _close_unwanted(work: asyncio.Future[tuple[Bundle, bool]]) -> None:
     if not work.cancelled() and work.exception() is None:
         work.result()[0].close()
-
-
-def _older_than_boot(path: Path) -> bool:
-    """Then the pid in its name is another process's now."""
-    up = float(Path("/proc/uptime").read_text().split()[0])
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_mtime < time.time() - up
-    return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 from preamp.build.errors import SandboxUnavailable
 from preamp.build.sandbox import Sandbox, probe
 from preamp.build.toolchain import Toolchains
-from preamp.build.workspace import remove_tree
 from preamp.compute.bundles import Bundles
 from preamp.compute.errors import ComputeError
 from preamp.compute.facts import FactsMemory, FactsReader
@@ -22,7 +20,7 @@ from preamp.compute.instance import Instance, Machine
 from preamp.compute.logs import remove_old
 from preamp.compute.network import probe_network
 from preamp.compute.nodes import RuntimeNodes
-from preamp.compute.places import Places, make_places
+from preamp.compute.places import Places, make_places, remove_leftovers
 from preamp.settings import Settings
 from preamp.store.counters import PROCESS, keep_written
 from preamp.store.folder import DataFolder
@@ -73,14 +71,15 @@ class Machinery:
 
 
 async def open_machinery(settings: Settings, teller: UseTeller) -> Machinery:
-    """Raises NoSandbox, ComputeError."""
+    """Raises ComputeError, SettingsError, SealError and OSError."""
     folder = DataFolder(settings.data)
     machine = await open_machine(settings, folder, slot=FIRST_SLOT)
-    stores = open_stores(settings, read_only=True)
     master = load_master(settings)
-    bundles = Bundles(machine.places.bundles, stores.blobs, max_bytes=settings.compute_cache_bytes)
     memory = FactsMemory(machine.places.known, master)
-    await asyncio.to_thread(_sweep, machine.places, bundles, memory)
+    await asyncio.to_thread(_sweep, machine.places, memory)
+    # last of what may fail: there is something to close from here on
+    stores = open_stores(settings, read_only=True)
+    bundles = Bundles(machine.places.bundles, stores.blobs, max_bytes=settings.compute_cache_bytes)
     reader = FactsReader(stores.database, stores.blobs, master)
     host = Host(
         machine=machine,
@@ -147,15 +146,11 @@ async def machine_of(settings: Settings, folder: DataFolder, sandbox: Sandbox, *
     )
 
 
-def _sweep(places: Places, bundles: Bundles, memory: FactsMemory) -> None:
+def _sweep(places: Places, memory: FactsMemory) -> None:
     """What hosts left that were killed; their servers died with them."""
-    bundles.sweep()
+    for folder in (places.bundles, places.work, places.sockets):
+        remove_leftovers(folder)
     memory.sweep()
-    for leftover in (*places.work.iterdir(), *places.sockets.iterdir()):
-        pid = leftover.name.partition("-")[0]
-        if not Path(f"/proc/{pid}").exists():
-            with contextlib.suppress(FileNotFoundError):
-                leftover.unlink() if not leftover.is_dir() else remove_tree(leftover)
     remove_old(places.logs)
 
 

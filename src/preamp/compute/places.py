@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from preamp.build.sandbox.system import reachable
+from preamp.build.workspace import remove_tree
 from preamp.store.folder import DataFolder
 
 _log = logging.getLogger(__name__)
@@ -48,6 +51,27 @@ def make_places(folder: DataFolder, owner: tuple[int, int] | None) -> Places:
     return Places(
         bundles=bundles, work=work, relisten=_put_relisten(base), logs=own[0], known=own[1], sockets=own[2]
     )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what dead processes left half done: its name begins with a pid. Blocking; call at start."""
+    for leftover in folder.glob("*-*"):
+        pid = leftover.name.removeprefix(".").partition("-")[0]
+        if Path(f"/proc/{pid}").exists() and not _older_than_boot(leftover):
+            continue
+        _log.info("removed what a dead process left: %s", leftover)
+        if leftover.is_dir():
+            remove_tree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def _older_than_boot(path: Path) -> bool:
+    """Then the pid in its name is another process's now."""
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mtime < time.time() - up
+    return False
 
 
 def _put_relisten(base: Path) -> Path:

@@ -8,6 +8,7 @@ import pytest
 
 from preamp.compute.bundles import Bundles
 from preamp.compute.errors import BundleError
+from preamp.compute.places import remove_leftovers
 from preamp.model.compute import Compute
 from preamp.model.releases import Body
 from preamp.store.blobs import LocalBlobs
@@ -80,7 +81,7 @@ def test_what_dead_processes_left(store: Store) -> None:
     alive = store.folder / f".{os.getpid()}-abcd"
     for place in (dead, alive):
         (place / "files").mkdir(parents=True)
-    store.bundles().sweep()
+    remove_leftovers(store.folder)
     assert store.names() == {alive.name}
 
 
