@@ -38,10 +38,6 @@ MEMORY_SECONDS = 10.0
 OLD_LOGS_SECONDS = 3600.0
 
 
-class NoSandbox(ComputeError):
-    """This machine offers no isolation."""
-
-
 class Machinery:
     """A working host with everything it needs. Made by `open_machinery`."""
 
@@ -73,7 +69,11 @@ class Machinery:
 async def open_machinery(settings: Settings, teller: UseTeller) -> Machinery:
     """Raises ComputeError, SettingsError, SealError and OSError."""
     folder = DataFolder(settings.data)
-    machine = await open_machine(settings, folder, slot=FIRST_SLOT)
+    try:
+        sandbox = await asyncio.to_thread(probe, insecure_no_sandbox=settings.insecure_no_sandbox)
+    except SandboxUnavailable as error:
+        raise ComputeError(str(error)) from error
+    machine = await machine_of(settings, folder, sandbox, slot=FIRST_SLOT)
     master = load_master(settings)
     memory = FactsMemory(machine.places.known, master)
     await asyncio.to_thread(_sweep, machine.places, memory)
@@ -113,17 +113,8 @@ def _listen(settings: Settings) -> HeardChanges | None:
     return HeardChanges(settings.database)
 
 
-async def open_machine(settings: Settings, folder: DataFolder, *, slot: int) -> Machine:
-    """What servers are started with; tried with the user of `slot`. Raises NoSandbox, ComputeError."""
-    try:
-        sandbox = await asyncio.to_thread(probe, insecure_no_sandbox=settings.insecure_no_sandbox)
-    except SandboxUnavailable as error:
-        raise NoSandbox(str(error)) from error
-    return await machine_of(settings, folder, sandbox, slot=slot)
-
-
 async def machine_of(settings: Settings, folder: DataFolder, sandbox: Sandbox, *, slot: int) -> Machine:
-    """Raises ComputeError."""
+    """What servers are started with; tried with the user of `slot`. Raises ComputeError."""
     owner = sandbox.owner(slot)
     network = await probe_network(sandbox, settings.compute_network, slot)
     say = _log.warning if network.problem else _log.info

@@ -52,8 +52,12 @@ class _Opening:
     def expect(self, known: Path) -> None:
         """Where servers ran before some will soon be wanted: nobody is to wait for us then."""
         if known.is_dir() and next(known.iterdir(), None) is not None:
-            self._opened = asyncio.create_task(self._open())
-            self._opened.add_done_callback(self._failed)
+            self._begin()
+
+    def _begin(self) -> asyncio.Task[Machinery]:
+        self._opened = asyncio.create_task(self._open())
+        self._opened.add_done_callback(self._failed)
+        return self._opened
 
     def _failed(self, task: asyncio.Task[Machinery]) -> None:
         if self._opened is task and (task.cancelled() or task.exception()):
@@ -61,10 +65,7 @@ class _Opening:
 
     async def host(self) -> Host:
         """Raises ComputeError when this machine cannot run servers; then it is tried again the next time."""
-        if self._opened is None:
-            self._opened = asyncio.create_task(self._open())
-            self._opened.add_done_callback(self._failed)
-        return (await asyncio.shield(self._opened)).host
+        return (await asyncio.shield(self._opened or self._begin())).host
 
     async def _open(self) -> Machinery:
         from preamp.compute.machinery import open_machinery
