@@ -24,7 +24,7 @@ from preamp.compute.places import Places, make_places, remove_leftovers
 from preamp.settings import Settings
 from preamp.store.counters import PROCESS, keep_written
 from preamp.store.folder import DataFolder
-from preamp.store.stores import Stores, load_master, open_stores
+from preamp.store.stores import Stores, listen_to_changes, load_master, open_stores
 
 if TYPE_CHECKING:
     from preamp.store.listen import HeardChanges
@@ -92,7 +92,7 @@ async def open_machinery(settings: Settings, teller: UseTeller) -> Machinery:
         find=Finder(reader, memory),
         teller=teller,
     )
-    heard = _listen(settings)
+    heard = listen_to_changes(settings)
     follower = Follower(stores.database, reader, host, heard or stores.database.bell)
     gauge = _Gauge(host)
     background = [
@@ -103,14 +103,6 @@ async def open_machinery(settings: Settings, teller: UseTeller) -> Machinery:
         asyncio.create_task(_keep_logs_small(machine.places.logs)),
     ]
     return Machinery(host, stores, settings, heard, background)
-
-
-def _listen(settings: Settings) -> HeardChanges | None:
-    if settings.database is None:
-        return None
-    from preamp.store.listen import HeardChanges
-
-    return HeardChanges(settings.database)
 
 
 async def machine_of(settings: Settings, folder: DataFolder, sandbox: Sandbox, *, slot: int) -> Machine:

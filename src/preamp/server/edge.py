@@ -8,7 +8,6 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from preamp.compute.client import ComputeClient
 from preamp.compute.messages import CONTROL_SOCKET
@@ -18,10 +17,7 @@ from preamp.model.errors import DependentServiceFailure
 from preamp.settings import Settings
 from preamp.store.access_logs import AccessLogs
 from preamp.store.folder import DataFolder
-from preamp.store.stores import open_stores
-
-if TYPE_CHECKING:
-    from preamp.store.listen import HeardChanges
+from preamp.store.stores import listen_to_changes, open_stores
 
 log = logging.getLogger(__name__)
 ACCESS_LOG_SECONDS = 5.0
@@ -43,7 +39,7 @@ async def run_edge(
     """Serve sites on `sock` until `stop` is set."""
     folder = DataFolder(settings.data)
     stores = open_stores(settings, read_only=True)
-    heard = _listen(settings)
+    heard = listen_to_changes(settings)
     config = EdgeConfig(
         database=stores.database,
         blobs=stores.blobs,
@@ -107,11 +103,3 @@ def ship_last(logs: AccessLogs) -> None:
     shipping = threading.Thread(target=ship, daemon=True)
     shipping.start()
     shipping.join(LAST_SHIPPING_SECONDS)
-
-
-def _listen(settings: Settings) -> HeardChanges | None:
-    if settings.database is None:
-        return None
-    from preamp.store.listen import HeardChanges
-
-    return HeardChanges(settings.database)

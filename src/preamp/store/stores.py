@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from preamp.settings import Settings
 from preamp.store.access_logs import AccessLogFolder, AccessLogs
@@ -11,6 +12,9 @@ from preamp.store.database import Database, open_sqlite
 from preamp.store.folder import DataFolder
 from preamp.store.logs import LogFolder, LogStore
 from preamp.store.sealing import MasterKey
+
+if TYPE_CHECKING:
+    from preamp.store.listen import HeardChanges
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +67,16 @@ def open_stores(settings: Settings, *, read_only: bool = False) -> Stores:
         logs=ShippedLogs(objects, folder.logs),
         access_logs=ShippedAccessLogs(objects, folder.access),
     )
+
+
+def listen_to_changes(settings: Settings) -> HeardChanges | None:
+    """Changes of hosting that other machines tell of; close it. None: all are made on this one, and
+    `Database.bell` tells."""
+    if settings.database is None:
+        return None
+    from preamp.store.listen import HeardChanges
+
+    return HeardChanges(settings.database)
 
 
 def load_master(settings: Settings) -> MasterKey:
