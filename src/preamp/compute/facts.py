@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from preamp.model.branches import Branch
 from preamp.model.compute import Compute
+from preamp.model.secrets import Secret
 from preamp.store import documents
 from preamp.store.blobs import BlobStore
 from preamp.store.branches import get_branch_by_id
@@ -40,6 +42,32 @@ class Facts:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_variables: tuple[str, ...] = ()
     """Names of secrets that are variables of their own."""
+
+
+def facts_of(
+    release_id: str,
+    compute: Compute,
+    *,
+    branch: Branch,
+    job: int,
+    app_variables: Mapping[str, str],
+    secrets: Mapping[str, Secret],
+    opted_in: bool,
+) -> Facts:
+    """opted_in: whether the server sees the variables and secrets."""
+    seen = secrets if opted_in else {}
+    return Facts(
+        release_id=release_id,
+        app_id=branch.app_id,
+        branch_id=branch.branch_id,
+        branch=branch.name,
+        job=job,
+        compute=compute,
+        runtime_variables=opted_in,
+        variables={**app_variables, **branch.config.environment_variables} if opted_in else {},
+        secrets={name: secret.value for name, secret in seen.items()},
+        secret_variables=tuple(sorted(name for name, secret in seen.items() if secret.as_variable)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,18 +105,14 @@ class FactsReader:
         compute = read_manifest(self._blobs, release.manifest).compute
         if compute is None:
             return None
-        variables = {**site.app.environment_variables, **site.branch.environment_variables}
-        facts = Facts(
-            release_id=release_id,
-            app_id=site.app_id,
-            branch_id=branch.branch_id,
-            branch=branch.name,
+        facts = facts_of(
+            release_id,
+            compute,
+            branch=branch,
             job=release.job,
-            compute=compute,
-            runtime_variables=opted_in,
-            variables=variables if opted_in else {},
-            secrets={name: secret.value for name, secret in secrets.items()},
-            secret_variables=tuple(sorted(name for name, secret in secrets.items() if secret.as_variable)),
+            app_variables=site.app.environment_variables,
+            secrets=secrets,
+            opted_in=opted_in,
         )
         return Known(facts=facts, active=site.release_id)
 

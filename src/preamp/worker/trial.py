@@ -13,7 +13,7 @@ from pathlib import Path
 from preamp.build.sandbox import Sandbox
 from preamp.compute.bundles import Bundles
 from preamp.compute.errors import ComputeError
-from preamp.compute.facts import Facts
+from preamp.compute.facts import Facts, facts_of
 from preamp.compute.instance import Instance, Machine, start_instance
 from preamp.compute.logs import ServerLog
 from preamp.compute.machinery import machine_of
@@ -57,7 +57,15 @@ class ServerTrial:
 
         async def check(compute: Compute, log: StepLog) -> None:
             app, branch = await asyncio.to_thread(self._options, target)
-            facts = facts_of(target, attempt, compute, branch)
+            facts = facts_of(
+                new_release_id(),
+                compute,
+                branch=target.branch,
+                job=attempt.number,
+                app_variables=target.app.config.environment_variables,
+                secrets=target.secrets,
+                opted_in=branch.runtime_variables,
+            )
             host = f"{target.branch.label}.{target.app.app_id}.{self.settings.site_domain or 'localhost'}"
             try:
                 await self._try(facts, slot=slot, host=host, root=app.verify_root, log=log)
@@ -130,28 +138,6 @@ class ServerTrial:
             app = get_app_hosting(conn, app_id)
             branch = get_branch_hosting(conn, app_id, target.branch.name)
         return app or AppHosting(), branch or BranchHosting()
-
-
-def facts_of(target: Target, attempt: Attempt, compute: Compute, options: BranchHosting) -> Facts:
-    """As the compute host will have them when the release is served."""
-    opted_in = options.runtime_variables
-    variables = {
-        **target.app.config.environment_variables,
-        **target.branch.config.environment_variables,
-    }
-    secrets = target.secrets if opted_in else {}
-    return Facts(
-        release_id=new_release_id(),
-        app_id=target.app.app_id,
-        branch_id=target.branch.branch_id,
-        branch=target.branch.name,
-        job=attempt.number,
-        compute=compute,
-        runtime_variables=opted_in,
-        variables=variables if opted_in else {},
-        secrets={name: secret.value for name, secret in secrets.items()},
-        secret_variables=tuple(sorted(name for name, secret in secrets.items() if secret.as_variable)),
-    )
 
 
 async def _status_of(socket_path: Path, host: str) -> int:
