@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from preamp.store.blobs.base import Blob, StoredBlob
+from preamp.store.blobs.hashed import HashedFile
 
 _CHUNK = 1 << 20
 _MANY = 200
@@ -166,29 +168,19 @@ class LocalBlobs:
 
     def free_bytes(self) -> int:
         """Space left for an ordinary user on the file system of the store."""
-        usage = os.statvfs(self.folder)
-        return usage.f_bavail * usage.f_frsize
+        return shutil.disk_usage(self.folder).free
 
 
-class LocalWriter:
+class LocalWriter(HashedFile):
     """Bytes on their way into the store."""
 
-    def __init__(self, blobs: LocalBlobs, temporary: Path) -> None:
+    def __init__(self, blobs: LocalBlobs, path: Path) -> None:
+        super().__init__(path)
         self._blobs = blobs
-        self._temporary = temporary
-        self._file = temporary.open("xb")
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        """Raises OSError (ENOSPC) when the disk is full."""
-        self._file.write(data)
-        self._hash.update(data)
-        self.size += len(data)
 
     def finish(self, *, durable: bool = False) -> Blob:
         """Put the bytes under their name; `durable`: they survive a power cut when this returns."""
-        name = self._hash.hexdigest()
+        name = self.name
         if durable:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -198,16 +190,16 @@ class LocalWriter:
         return Blob(name=name, size=self.size)
 
     def keep(self, name: str) -> None:
-        self._file.close()
-        self._temporary.chmod(0o444)
+        self.close()
+        self._path.chmod(0o444)
         target = self._blobs.path(name)
         target.parent.mkdir(exist_ok=True)
-        self._temporary.rename(target)
+        self._path.rename(target)
         self._blobs.note(target)
 
     def discard(self) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        self.close()
+        self._path.unlink(missing_ok=True)
 
 
 def _fsync(path: Path) -> None:

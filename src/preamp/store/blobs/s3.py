@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import threading
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -200,7 +201,7 @@ class S3Blobs:
         )
 
     def free_bytes(self) -> int:
-        return self._cache.free_bytes()
+        return shutil.disk_usage(self.folder).free
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
