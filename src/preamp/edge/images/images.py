@@ -17,11 +17,12 @@ from preamp.edge.images.negotiate import choose
 from preamp.edge.images.operation import Order
 from preamp.edge.images.parameters import Wanted, parse
 from preamp.edge.images.processes import Transformers
-from preamp.edge.images.results import Result, Results, Seen, now_ms, result_name, source_digest
+from preamp.edge.images.results import Result, Results, Seen, result_name, source_digest
 from preamp.edge.images.sniff import Kind, kind_of
 from preamp.edge.images.source import Source, fresh_seconds, usable
 from preamp.edge.upstream.pool import Pool
 from preamp.model.deploy_manifest import ImageSettings
+from preamp.model.times import now_ms
 
 SVG_POLICY = "script-src 'none'; sandbox"
 Local = Callable[[str], Awaitable[Source]]

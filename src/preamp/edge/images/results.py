@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,7 @@ import msgspec
 from preamp.edge.images.cache import FileCache
 from preamp.edge.images.operation import Order
 from preamp.edge.images.sniff import Kind
+from preamp.model.times import now_ms
 
 VERSION = 1
 """Of the way images are made and noted: another number, and all are made again."""
@@ -105,10 +105,6 @@ def result_name(digest: str, order: Order | None) -> str:
 
 def _url_name(url: str, least_seconds: int) -> str:
     return _digest(b"%d url %d" % (VERSION, least_seconds), url.encode())
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _digest(*parts: bytes) -> str:
