@@ -6,6 +6,8 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import msgspec
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -36,19 +38,20 @@ async def body(send: Send, data: bytes, *, more: bool = False) -> None:
     await send({"type": "http.response.body", "body": data, "more_body": more})
 
 
+async def answer(send: Send, status: int, data: bytes, headers: dict[str, str]) -> None:
+    """A whole answer, which nobody is to keep."""
+    more = {"content-length": str(len(data)), "cache-control": "no-store"}
+    await start(send, status, {**more, **headers})
+    await body(send, data)
+
+
 async def answer_text(send: Send, status: int, text: str, headers: dict[str, str] | None = None) -> None:
     data = f"{text}\n".encode() if text else b""
-    await start(
-        send,
-        status,
-        {
-            "content-type": "text/plain; charset=utf-8",
-            "content-length": str(len(data)),
-            "cache-control": "no-store",
-            **(headers or {}),
-        },
-    )
-    await body(send, data)
+    await answer(send, status, data, {"content-type": "text/plain; charset=utf-8", **(headers or {})})
+
+
+async def answer_json(send: Send, found: Any) -> None:
+    await answer(send, 200, msgspec.json.encode(found), {"content-type": "application/json"})
 
 
 def range_of(scope: Scope, size: int) -> tuple[int, int] | None:

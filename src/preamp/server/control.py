@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from preamp import __version__
 from preamp.api.operations import operations
 from preamp.api.permissions import permission_for
@@ -28,7 +26,7 @@ from preamp.aws.service import Overrides, load_service
 from preamp.engine.interface import Engine
 from preamp.engine.wakeups import DistributedEngine, EmbeddedEngine
 from preamp.files.app import FilesApp
-from preamp.files.http import Receive, Scope, Send, answer_text, body, start
+from preamp.files.http import Receive, Scope, Send, answer_json, answer_text
 from preamp.files.links import PURPOSE, FileLinks
 from preamp.files.uploads import UploadLimits
 from preamp.hooks.app import HooksApp
@@ -102,17 +100,7 @@ class ControlApp:
 
 async def send_health(send: Send, role: str) -> None:
     """200 with JSON: the process answers."""
-    data = msgspec.json.encode({"status": "ok", "role": role, "version": __version__})
-    await start(
-        send,
-        200,
-        {
-            "content-type": "application/json",
-            "content-length": str(len(data)),
-            "cache-control": "no-store",
-        },
-    )
-    await body(send, data)
+    await answer_json(send, {"status": "ok", "role": role, "version": __version__})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-import msgspec
-
 from preamp.aws.authenticate import Authenticator, Identity
 from preamp.aws.authorise import Authoriser
 from preamp.aws.errors import WireError
@@ -24,7 +22,7 @@ from preamp.edge.paths import as_location
 from preamp.edge.reader import SiteReader
 from preamp.edge.request import Request, join_headers
 from preamp.edge.site import LoadedSite
-from preamp.files.http import FileError, Receive, Scope, Send, answer_text, body, start
+from preamp.files.http import FileError, Receive, Scope, Send, answer_json, answer_text
 from preamp.store import apps
 from preamp.store.blobs import BlobStore
 from preamp.store.database import Database
@@ -73,17 +71,7 @@ class ExplainApp:
         except FileError as error:
             await answer_text(send, error.status, error.message, error.headers)
         else:
-            data = msgspec.json.encode(found)
-            await start(
-                send,
-                200,
-                {
-                    "content-type": "application/json",
-                    "content-length": str(len(data)),
-                    "cache-control": "no-store",
-                },
-            )
-            await body(send, data)
+            await answer_json(send, found)
 
     def _explain(self, scope: Scope) -> Explanation:
         query = tuple(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))

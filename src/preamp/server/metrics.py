@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from preamp.files.http import Scope, Send, answer_text, body, header, start
+from preamp.files.http import Scope, Send, answer, answer_text, header
 from preamp.model.jobs import JobState
 from preamp.model.times import now_ms
 from preamp.store.counters import Sample, read_all
@@ -54,14 +54,7 @@ class MetricsApp:
             await answer_text(send, 403, "Only from this machine, or with the setting metrics_token")
             return
         text = await asyncio.to_thread(self._text)
-        data = text.encode()
-        headers = {
-            "content-type": "text/plain; version=0.0.4; charset=utf-8",
-            "content-length": str(len(data)),
-            "cache-control": "no-store",
-        }
-        await start(send, 200, headers)
-        await body(send, data)
+        await answer(send, 200, text.encode(), {"content-type": "text/plain; version=0.0.4; charset=utf-8"})
 
     def _may(self, scope: Scope) -> bool:
         if self.token is not None:

@@ -10,13 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from preamp.aws.authenticate import Authenticator, Identity
 from preamp.aws.authorise import Authoriser
 from preamp.aws.errors import WireError
 from preamp.aws.http import Headers, HttpRequest
-from preamp.files.http import FileError, Receive, Scope, Send, answer_text, body, start
+from preamp.files.http import FileError, Receive, Scope, Send, answer_json, answer_text
 from preamp.model.errors import AmplifyError, DependentServiceFailure, NotFound
 
 log = logging.getLogger(__name__)
@@ -103,14 +101,7 @@ class OwnApi:
         except FileError as error:
             await answer_text(send, error.status, error.message, error.headers)
             return
-        data = msgspec.json.encode(found)
-        headers = {
-            "content-type": "application/json",
-            "content-length": str(len(data)),
-            "cache-control": "no-store",
-        }
-        await start(send, 200, headers)
-        await body(send, data)
+        await answer_json(send, found)
 
     def _answer(self, endpoint: Endpoint, scope: Scope, sent: bytes) -> Any:
         """Raises FileError, whatever is wrong."""
