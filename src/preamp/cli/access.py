@@ -112,7 +112,7 @@ def list_(app: str, branch: str | None, data: Path | None, as_json: bool) -> Non
             options = (
                 get_app_hosting(conn, app_id)
                 if branch is None
-                else get_branch_hosting(conn, app_id, branch_of(it, app_id, branch))
+                else get_branch_hosting(conn, app_id, branch_of(it, app_id, branch).name)
             )
     assert options is not None, "an app or branch that was found a moment ago"
     found = options.access

@@ -8,6 +8,7 @@ from preamp.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from preamp.cli.opened import Opened
+    from preamp.model.branches import Branch
 
 
 def app_id_of(it: Opened, reference: str) -> str:
@@ -26,11 +27,12 @@ def app_id_of(it: Opened, reference: str) -> str:
     return found[0][0]
 
 
-def branch_of(it: Opened, app_id: str, name: str) -> str:
+def branch_of(it: Opened, app_id: str, name: str) -> Branch:
     """Raises CommandError when the app has no such branch."""
     from preamp.store.branches import get_branch
 
     with it.database.read() as conn:
-        if get_branch(conn, app_id, name) is None:
-            raise CommandError(f"the app {app_id} has no branch {name!r}")
-    return name
+        found = get_branch(conn, app_id, name)
+    if found is None:
+        raise CommandError(f"the app {app_id} has no branch {name!r}")
+    return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from preamp.cli.app_reference import app_id_of
+from preamp.cli.app_reference import app_id_of, branch_of
 from preamp.cli.errors import CommandError, Failure
 from preamp.cli.opened import opened
 from preamp.cli.options import data_flag
@@ -71,18 +71,14 @@ def compute_logs(app: str, branch: str, job: str | None, following: bool, data: 
 
     from preamp.cli.compute_log import Reader
     from preamp.compute.logs import log_file
-    from preamp.store.branches import get_branch
     from preamp.store.folder import DataFolder
 
     if job is not None and not job.isdigit():
         raise CommandError(f"{job!r} is not the number of a job")
     with opened(data) as it:
         app_id = app_id_of(it, app)
-        with it.database.read() as conn:
-            found = get_branch(conn, app_id, branch)
+        found = branch_of(it, app_id, branch)
         folder = DataFolder(it.settings.data).compute_logs
-    if found is None:
-        raise CommandError(f"the app {app_id} has no branch {branch!r}")
     number = found.active_job if job is None else int(job)
     if number is None:
         raise CommandError(f"the branch {branch} of {app} serves nothing yet")

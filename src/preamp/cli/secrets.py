@@ -52,7 +52,7 @@ def set_(
 
     with changing(data) as it:
         app_id = app_id_of(it, app)
-        place = EVERY_BRANCH if branch is None else branch_of(it, app_id, branch)
+        place = EVERY_BRANCH if branch is None else branch_of(it, app_id, branch).name
         value = read_secret(f"Value of {name}", file)
         if problem := problem_of(name, value):
             raise CommandError(problem)
