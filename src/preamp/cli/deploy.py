@@ -11,8 +11,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from preamp.cli.errors import CommandError, Failure
-from preamp.cli.options import data_flag, json_flag, print_json
-from preamp.model.apps import Platform
+from preamp.cli.options import PLATFORM, data_flag, json_flag, print_json
 
 if TYPE_CHECKING:
     from preamp.cli.display import Display
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--files", is_flag=True, help="Publish a git working folder as it is, without a build.")
 @click.option(
     "--platform",
-    type=click.Choice([platform.value for platform in (Platform.WEB, Platform.WEB_COMPUTE)]),
+    type=PLATFORM,
     help="Of an app that is created [WEB_COMPUTE for files with a deploy-manifest.json; else WEB].",
 )
 @click.option("--no-wait", is_flag=True, help="Do not wait for the end of the job.")
@@ -72,7 +71,7 @@ def deploy(
         job_id = remote.start_job(app.app_id, name)
     else:
         with _archive(what) as archive:  # first: nothing is created for files that cannot be deployed
-            platform = platform or (Platform.WEB_COMPUTE if what.is_bundle else Platform.WEB)
+            platform = platform or ("WEB_COMPUTE" if what.is_bundle else "WEB")
             app, view = _target(remote, what, app_name or what.name, name, platform)
             job_id, upload_url = remote.create_deployment(app.app_id, name)
             remote.upload(upload_url, archive, archive.seek(0, os.SEEK_END))

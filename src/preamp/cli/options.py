@@ -78,9 +78,11 @@ def settings_flags(*names: str) -> Callable[[F], F]:
 
 
 data_flag = settings_flags("data")
+# Not from the enum: its module would be loaded for each command.
+PLATFORM = click.Choice(["WEB", "WEB_COMPUTE"])
 platform_flag = click.option(
     "--platform",
-    type=click.Choice(["WEB", "WEB_COMPUTE"]),
+    type=PLATFORM,
     default="WEB",
     help="As the app's: WEB_COMPUTE builds what needs a server.",
 )
