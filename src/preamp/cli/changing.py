@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from preamp.cli.opened import Opened
 
 _NOT_ABOUT = {"app", "data", "as_json"}
-_MAX_TARGET = 400
 
 
 @contextmanager
@@ -37,26 +36,26 @@ def changing(data: Path | None) -> Iterator[Opened]:
 
 
 def _record(it: Opened, result: str) -> None:
-    from preamp.model.audit import DONE, Entry
+    from preamp.model.audit import DONE, MAX_TARGET, Entry
     from preamp.model.errors import DependentServiceFailure
     from preamp.model.times import now_ms
     from preamp.store.audit import insert_entry
     from preamp.store.database import NOTHING
 
     context = click.get_current_context()
-    app_id, unknown = _app(it, context)
-    about = {**unknown, **_arguments(context), **it.told}
-    entry = Entry(
-        at_ms=now_ms(),
-        account=None,
-        actor=_actor(),
-        operation=context.command_path,
-        app_id=app_id,
-        target=" ".join(f"{name}={value}" for name, value in about.items())[:_MAX_TARGET],
-        result=result or DONE,
-        request_id="",
-    )
     try:
+        app_id, unknown = _app(it, context)
+        about = {**unknown, **_arguments(context), **it.told}
+        entry = Entry(
+            at_ms=now_ms(),
+            account=None,
+            actor=_actor(),
+            operation=context.command_path,
+            app_id=app_id,
+            target=" ".join(f"{name}={value}" for name, value in about.items())[:MAX_TARGET],
+            result=result or DONE,
+            request_id="",
+        )
         with it.database.write(NOTHING) as tx:
             insert_entry(tx.conn, entry)
     except DependentServiceFailure as error:

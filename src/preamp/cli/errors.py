@@ -33,6 +33,7 @@ def explained(error: Exception) -> click.ClickException | None:
     """The form for the user of an error that the rooms raise on purpose; None: it is a bug of ours."""
     # Imported here: the rooms' modules are slow to load, and loaded anyway when they raise.
     from preamp.build.errors import BuildError
+    from preamp.model.errors import DependentServiceFailure
     from preamp.settings import SettingsError
     from preamp.store.folder import FolderError
     from preamp.store.migrate import NewerDataError
@@ -40,7 +41,7 @@ def explained(error: Exception) -> click.ClickException | None:
 
     if isinstance(error, SettingsError | FolderError | NewerDataError | SealError):
         return CommandError(str(error))
-    if isinstance(error, BuildError):
+    if isinstance(error, BuildError | DependentServiceFailure):
         return Failure(str(error))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return Failure(

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 DONE = "OK"
 """The result of a call that did what it was asked for; other results are codes of errors."""
 
+MAX_TARGET = 400
+"""Characters of what an entry is about; the rest is cut off."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:

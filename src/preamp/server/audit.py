@@ -14,7 +14,7 @@ from typing import Any
 from preamp.api.webhooks import OWN_PATH
 from preamp.aws.chain import Exchange
 from preamp.hooks.app import Call
-from preamp.model.audit import DONE, Entry
+from preamp.model.audit import DONE, MAX_TARGET, Entry
 from preamp.model.errors import DependentServiceFailure
 from preamp.model.times import now_ms
 from preamp.server.own import Outcome
@@ -26,7 +26,6 @@ BATCH_SECONDS = 0.1
 MOST_WAITING = 100_000
 """With the database away for very long, later entries go to the process's log only."""
 _NAMES = ("branch_name", "job_id", "domain_name", "webhook_id", "environment_name", "resource_arn", "name")
-_MAX_TARGET = 400
 _UNKNOWN = "unknown"
 
 
@@ -71,7 +70,7 @@ class AuditLog:
                 actor=key.access_key_id if key else _UNKNOWN,
                 operation=outcome.path,
                 app_id=outcome.query.get("app"),
-                target=" ".join(pairs)[:_MAX_TARGET],
+                target=" ".join(pairs)[:MAX_TARGET],
                 result=outcome.error or DONE,
                 request_id="",
             )
@@ -91,7 +90,7 @@ class AuditLog:
                 actor=f"webhook:{call.webhook_id}" if call.proven else _UNKNOWN,
                 operation=OWN_PATH,
                 app_id=call.proven[1].app_id if call.proven else None,
-                target=about[:_MAX_TARGET],
+                target=about[:MAX_TARGET],
                 result=call.result,
                 request_id="",
             )
@@ -141,7 +140,7 @@ def _made(output: Any) -> str | None:
 
 def _target(request: Any) -> str:
     pairs = [(name, getattr(request, name, None)) for name in _NAMES]
-    return " ".join(f"{_wire(name)}={value}" for name, value in pairs if isinstance(value, str))[:_MAX_TARGET]
+    return " ".join(f"{_wire(name)}={value}" for name, value in pairs if isinstance(value, str))[:MAX_TARGET]
 
 
 def _wire(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pwd
@@ -12,20 +11,20 @@ from typing import Any
 
 import pytest
 
+from preamp.cli.maintenance import DEFAULT
 from preamp.model.errors import DependentServiceFailure
-from preamp.store import audit
+from preamp.store import apps, audit
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.test_hosting import data  # noqa: F401 (a fixture)
 
 
-def entries(run: Run, data: Path) -> list[dict[str, Any]]:  # noqa: F811
+def entries(run: Run, data: Path) -> list[dict[str, Any]]:
     """Oldest first, without the key that the folder was made with."""
     done = run("audit", "--data", data, "--json")
     assert done.exit_code == 0, done.output
     return list(reversed(json.loads(done.output)))[1:]
 
 
-def test_each_change_is_told_with_who_what_and_result(run: Run, data: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_each_change_is_told_with_who_what_and_result(run: Run, data: Path, tmp_path: Path) -> None:
     value = tmp_path / "value"
     value.write_text("a very secret value")
     image = tmp_path / "image.tar"
@@ -60,7 +59,7 @@ def test_each_change_is_told_with_who_what_and_result(run: Run, data: Path, tmp_
         ("secrets delete", "dsite", "name=OTHER", "CommandError"),
         ("credentials", "dsite", "key=given", "CommandError"),
         ("access deny", "dsite", "networks=192.0.2.1,198.51.100.0/24", "OK"),
-        ("maintenance on", None, f"app=nothing branch=main message={_message()}", "CommandError"),
+        ("maintenance on", None, f"app=nothing branch=main message={DEFAULT}", "CommandError"),
         ("assets immutable", "dsite", "state=on", "OK"),
         ("quotas set", None, "name=apps value=7 account=000000000000 region=us-east-1", "OK"),
         ("cache clear", "dsite", "", "OK"),
@@ -75,13 +74,7 @@ def test_each_change_is_told_with_who_what_and_result(run: Run, data: Path, tmp_
     assert "secret value" not in json.dumps(found)
 
 
-def _message() -> str:
-    from preamp.cli.maintenance import DEFAULT
-
-    return DEFAULT
-
-
-def test_a_restored_folder_tells_that_it_was_restored(run: Run, data: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_restored_folder_tells_that_it_was_restored(run: Run, data: Path, tmp_path: Path) -> None:
     archive = tmp_path / "saved"
     assert run("backup", archive, "--data", data).exit_code == 0
     assert entries(run, data) == []  # nothing was changed
@@ -102,7 +95,13 @@ def test_backups_are_of_data_folders(run: Run, tmp_path: Path, command: str) -> 
     assert "their own tools" in done.stderr
 
 
-def test_a_new_key_is_named_and_its_secret_is_not(run: Run, data: Path) -> None:  # noqa: F811
+def test_a_database_that_is_away_is_named(run: Run, tmp_path: Path) -> None:
+    done = run("audit", "--data", tmp_path, env={"PREAMP_DATABASE": "postgresql://127.0.0.1:1/preamp"})
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: The database is away: ")
+
+
+def test_a_new_key_is_named_and_its_secret_is_not(run: Run, data: Path) -> None:
     key = json.loads(run("keys", "create", "bob", "--data", data, "--json").output)
     (entry,) = entries(run, data)
     assert entry["target"] == f"name=bob accessKeyId={key['accessKeyId']}"
@@ -111,7 +110,7 @@ def test_a_new_key_is_named_and_its_secret_is_not(run: Run, data: Path) -> None:
 
 def test_a_command_says_when_the_log_takes_no_entry(
     run: Run,
-    data: Path,  # noqa: F811
+    data: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_: object) -> None:
@@ -123,11 +122,27 @@ def test_a_command_says_when_the_log_takes_no_entry(
     assert "the audit log has no entry about this: The disk is full." in done.stderr
 
 
-def test_breaking_off_is_told(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    class Interrupted(io.StringIO):
-        def read(self, size: int | None = -1) -> str:
-            raise KeyboardInterrupt
+def test_what_went_wrong_is_not_hidden_by_a_log_that_takes_no_entry(
+    run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[list[tuple[str, str]]] = [[]]
 
-    monkeypatch.setattr("preamp.cli.secrets.read_secret", lambda *_: Interrupted().read())
+    def away_from_the_second_look_on(*_: object) -> list[tuple[str, str]]:
+        if answers:
+            return answers.pop()
+        raise DependentServiceFailure("The database is away.")
+
+    monkeypatch.setattr(apps, "find_by_id_or_name", away_from_the_second_look_on)
+    done = run("assets", "immutable", "shop", "on", "--data", data)
+    assert done.exit_code == 2
+    assert "has no app 'shop'" in done.stderr
+    assert "the audit log has no entry about this: The database is away." in done.stderr
+
+
+def test_breaking_off_is_told(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("preamp.cli.secrets.read_secret", interrupted)
     run("secrets", "set", "shop", "TOKEN", "--data", data)
     assert entries(run, data)[-1]["result"] == "KeyboardInterrupt"

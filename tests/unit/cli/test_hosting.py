@@ -11,31 +11,12 @@ import pytest
 
 from preamp.cli.compute_log import Reader
 from preamp.compute.logs import LogFile, log_file
-from preamp.model.apps import App, AppConfig
-from preamp.model.branches import BranchConfig
-from preamp.model.caller import Scope
-from preamp.store import apps, branches, changes
+from preamp.store import branches, changes
 from preamp.store.access_logs import COLUMNS, AccessLog
 from preamp.store.database import open_sqlite
 from preamp.store.folder import DataFolder
 from preamp.store.hosting import sites_of_app
 from tests.unit.cli.conftest import Run
-
-
-@pytest.fixture
-def data(run: Run, tmp_path: Path) -> Path:
-    """A folder with the app `dsite`, called `shop`, and its branch `main`."""
-    assert run("keys", "create", "root", "--data", tmp_path).exit_code == 0
-    database = open_sqlite(DataFolder(tmp_path).database)
-    with database.write() as tx:
-        scope = Scope(account="000000000000", region="us-east-1")
-        config = AppConfig(name="shop")
-        apps.insert_app(tx.conn, App(app_id="dsite", scope=scope, config=config, created_ms=0, updated_ms=0))
-        branches.insert_branch(
-            tx.conn, app_id="dsite", name="main", label="main", config=BranchConfig(), tags={}, now=0
-        )
-    database.close()
-    return tmp_path
 
 
 def stored(data: Path):
