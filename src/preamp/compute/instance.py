@@ -76,8 +76,9 @@ async def start_instance(
 ) -> Instance:
     """Start the server of a release from its unpacked bundle and wait until it listens.
 
-    slot: of the sandbox, for nobody else at the time. socket_path: made, and removed at the end. Call in the
-    main thread. Raises StartError.
+    slot: of the sandbox, for nobody else at the time. socket_path: made, and removed at the end; its name
+    begins with our pid and is no other server's. Call in the main thread. Raises StartError, and OSError when
+    the server's folder cannot be made.
     """
     node = await _node(machine, facts, log)
     instance = Instance(machine, facts, slot=slot, log=log, socket_path=socket_path)
@@ -112,7 +113,7 @@ class Instance:
         self.socket_path = socket_path
         self.start_seconds = 0.0
         """From the spawn until it listened."""
-        self._work = machine.places.work / f"{os.getpid()}-{socket_path.stem}"
+        self._work = machine.places.work / socket_path.stem
         self._network: OpenNetwork | None = None
         self._running: Running | None = None
         self._control: socket.socket | None = None
@@ -133,7 +134,7 @@ class Instance:
         return sum(map(memory_of, pids))
 
     async def start(self, bundle: Path, node: Node) -> None:
-        """Raises StartError."""
+        """Raises StartError, OSError."""
         if len(os.fsencode(self.socket_path)) > LONGEST_SOCKET:
             raise StartError(
                 f"the path of the server's socket is too long for the kernel ({self.socket_path}): "
@@ -160,9 +161,11 @@ class Instance:
             self._running = await self._machine.sandbox.start(
                 self._launch(bundle, node, fds=(listening.fileno(), theirs.fileno()), null=null, output=pipe)
             )
-        except (OSError, SandboxError) as error:
+        except BaseException as error:
             await pipe.finish()
-            raise StartError(f"the server cannot be started: {error}") from error
+            if isinstance(error, OSError | SandboxError):
+                raise StartError(f"the server cannot be started: {error}") from error
+            raise
         finally:
             # from here on a connection is refused as soon as the server is dead
             listening.close()
@@ -176,6 +179,7 @@ class Instance:
         self.start_seconds = time.monotonic() - begun
 
     def _make_work(self) -> None:
+        remove_tree(self._work)  # of a dead process that had our pid, as in containers
         self._work.mkdir(mode=0o711)
         tmp = self._work / "tmp"
         tmp.mkdir(mode=0o700)
@@ -223,14 +227,16 @@ class Instance:
         assert self._ended is not None
         loop = asyncio.get_running_loop()
         said = asyncio.ensure_future(loop.sock_recv(control, 64))
-        done, _ = await asyncio.wait(
-            {said, self._ended},
-            timeout=self._machine.start_seconds,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        try:
+            done, _ = await asyncio.wait(
+                {said, self._ended},
+                timeout=self._machine.start_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            said.cancel()  # nobody is to watch a descriptor that is closed soon
         if said in done and not said.exception() and said.result():
             return
-        said.cancel()
         if said in done:  # the end of the stream: it is dying
             done, _ = await asyncio.wait({self._ended}, timeout=self._machine.start_seconds)
         if self._ended in done:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -161,12 +162,35 @@ def test_secrets_of_an_opted_in_branch(trial: Trial) -> None:
     assert "verysecret" not in str(caught.value)
 
 
-def test_a_stop_leaves_nothing(trial: Trial) -> None:
+@pytest.mark.parametrize("server", [answering(200, "return;"), "setInterval(() => {}, 1000);"])
+def test_a_stop_leaves_nothing(trial: Trial, server: str) -> None:
     async def main() -> None:
-        running = asyncio.create_task(trial.run_in_loop(answering(200, "return;"), compute_start_seconds=60))
+        running = asyncio.create_task(trial.run_in_loop(server, compute_start_seconds=60))
         await asyncio.sleep(1.5)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
+
+
+def test_a_stop_while_the_sandbox_starts_leaves_no_descriptors(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> int:
+        begun = asyncio.Event()
+
+        async def start(*_: object) -> None:
+            begun.set()
+            await asyncio.sleep(60)
+
+        monkeypatch.setattr("preamp.build.sandbox.bwrap.BwrapSandbox.start", start)
+        running = asyncio.create_task(trial.run_in_loop(answering(200)))
+        await begun.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    assert asyncio.run(main()) == asyncio.run(main())
