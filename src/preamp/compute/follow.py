@@ -78,6 +78,8 @@ class Follower:
         self._signal = signal
         self._heard: int | None = None
         self._seq: int | None = None
+        self._judged: frozenset[Server] = frozenset()
+        """Those that ran at the last look; a change may have come while the others started."""
 
     async def keep_following(self) -> None:
         """Until cancelled."""
@@ -95,19 +97,19 @@ class Follower:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def catch_up(self) -> None:
-        """Look at the servers of all apps that changed. Raises what the database raises."""
-        servers = [server for server in self._host.running if server.facts is not None]
+        """Look at new servers and those of all apps that changed. Raises what the database raises."""
+        running = self._host.running
         seq, changed = await asyncio.to_thread(self._changed)
-        if changed is not None:
-            servers = [server for server in servers if _facts(server).app_id in changed]
-        for server in servers:
+        for server in running:
+            if changed is not None and server in self._judged and _facts(server).app_id not in changed:
+                continue
             try:
                 known = await asyncio.to_thread(self._reader.read, server.release_id)
             except (ManifestError, SealError) as error:
                 _log.error("release %s runs on as it is: %s", server.release_id, error)
                 continue
             self._judge(server, known)
-        self._seq = seq
+        self._seq, self._judged = seq, frozenset(running)
 
     def _judge(self, server: Server, known: Known | None) -> None:
         if known is None:

@@ -273,6 +273,34 @@ def test_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(main())
 
 
+def test_a_change_while_a_server_starts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preamp.compute.follow.POLL_SECONDS", 0.3)
+
+    async def main() -> None:
+        release = site.release(f"console.log('starting'); setTimeout(() => {{ {ECHO} }}, 1500);")
+        async with running(site) as it:
+            asking = asyncio.create_task(it.get(release, "/env"))
+            await until(lambda: "starting" in site.log(), "the start")
+            site.options(BranchHosting(runtime_variables=True))
+            assert "GREETING" not in parsed(await asking)
+            await until(lambda: "its variables changed" in site.log(), "the replacement")
+            assert parsed(await it.get(release, "/env"))["GREETING"] == "hello"
+
+    asyncio.run(main())
+
+
+def test_what_a_dead_process_with_our_pid_left(site: Site) -> None:
+    """In containers pids are the same after each start."""
+
+    async def main() -> None:
+        release = site.release(ECHO)
+        async with running(site) as it:
+            (it.host._machine.places.work / f"{os.getpid()}-1" / "tmp").mkdir(parents=True)
+            assert await it.get(release) == "NAME 0000000001"
+
+    asyncio.run(main())
+
+
 def test_more_memory_than_allowed(site: Site) -> None:
     async def main() -> None:
         release = site.release("""
