@@ -33,8 +33,9 @@ class Reader:
         if self._open is None and not self._reopen():
             return False
         assert self._open is not None
+        current = self._is_current()  # asked first: nothing more comes to one that was put aside
         self._copy(out)
-        if not self._is_current() and self._reopen():
+        if not current and self._reopen():
             self._copy(out)
         return True
 

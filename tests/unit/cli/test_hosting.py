@@ -112,6 +112,28 @@ def test_following_the_log_of_a_server(tmp_path: Path) -> None:
     assert out.getvalue().decode().splitlines() == [f"line {number} of several" for number in range(8)]
 
 
+def test_lines_that_come_just_before_the_log_is_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = log_file(tmp_path, 1, 1)
+    log, reader, out = LogFile(file, max_bytes=20), Reader(file), io.BytesIO()
+    log.write(b"one\n")
+    look = Reader._is_current
+
+    def writing_before(self: Reader) -> bool:
+        if file.exists() and file.stat().st_size < 10:
+            log.write(b"two, which fills the file\n")
+            log.write(b"three\n")
+            monkeypatch.setattr(Reader, "_is_current", look)
+        return look(self)
+
+    monkeypatch.setattr(Reader, "_is_current", writing_before)
+    for _ in range(2):
+        reader.read_on(out)
+    reader.close()
+    assert out.getvalue() == b"one\ntwo, which fills the file\nthree\n"
+
+
 def test_immutable_assets(run: Run, data: Path) -> None:
     assert run("assets", "immutable", "shop", "on", "--data", data).exit_code == 0
     assert stored(data)[0].app_hosting.immutable_assets is True
