@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import deque
@@ -131,8 +132,9 @@ def remove_old(folder: Path) -> None:
     """Logs that nothing was written to for a month. Blocking."""
     oldest = time.time() - KEPT_DAYS * 24 * 3600
     for file in _files(folder):
-        if file.stat().st_mtime < oldest:
-            file.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # put aside, just now
+            if file.stat().st_mtime < oldest:
+                file.unlink()
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -82,6 +82,13 @@ def test_old_files_go(tmp_path: Path) -> None:
     assert new.exists()
 
 
+def test_a_file_that_is_put_aside_while_old_ones_go(tmp_path: Path) -> None:
+    gone = log_file(tmp_path, 1, 1)
+    gone.parent.mkdir()
+    gone.symlink_to("nowhere")  # listed, and not there when it is looked at
+    remove_old(tmp_path)
+
+
 def test_a_disk_that_takes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "7").write_text("in the way of the folder")
     log = LogFile(log_file(tmp_path, 7, 12))
