@@ -17,6 +17,7 @@ from pathlib import Path
 
 from preamp.build.workspace import remove_tree
 from preamp.compute.errors import BundleError
+from preamp.compute.places import older_than_boot
 from preamp.compute.unpack import unpack
 from preamp.model.compute import Compute
 from preamp.model.errors import DependentServiceFailure
@@ -51,7 +52,7 @@ class Bundles:
         """Unpack the bundle unless it is there. Raises BundleError."""
         work = asyncio.ensure_future(asyncio.to_thread(self._open, compute))
         try:
-            bundle, made = await asyncio.shield(work)
+            return await asyncio.shield(work)
         except asyncio.CancelledError:
             work.add_done_callback(_close_unwanted)  # the thread goes on
             raise
@@ -59,14 +60,11 @@ class Bundles:
             raise BundleError(f"the packed server is not in the store any more: {error}") from error
         except (OSError, DependentServiceFailure) as error:
             raise BundleError(f"the server cannot be unpacked into {self._folder}: {error}") from error
-        if made:
-            await asyncio.to_thread(self.make_room)
-        return bundle
 
-    def _open(self, compute: Compute) -> tuple[Bundle, bool]:
+    def _open(self, compute: Compute) -> Bundle:
         name = compute.archive.blob
         if (bundle := self._lock(name)) is not None:
-            return bundle, False
+            return bundle
         fresh = self._folder / f".{os.getpid()}-{secrets.token_hex(4)}"
         (fresh / "files").mkdir(parents=True)
         try:
@@ -87,10 +85,13 @@ class Bundles:
         bundle = self._lock(name)
         if bundle is None:
             raise BundleError("the unpacked server vanished at once: is compute_cache_bytes far too small?")
-        return bundle, True
+        self._make_room()
+        return bundle
 
     def _lock(self, name: str) -> Bundle | None:
         place = self._folder / name
+        if older_than_boot(place):
+            self._remove(place)  # nothing was synced: a power failure may have cut it short
         try:
             lock = os.open(place / "lock", os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -106,8 +107,8 @@ class Bundles:
         os.utime(place / "lock")
         return Bundle(place / "files", lock)
 
-    def make_room(self) -> None:
-        """Remove bundles that nobody uses, those unused for longest first, until the rest fits. Blocking."""
+    def _make_room(self) -> None:
+        """Remove bundles that nobody uses, those unused for longest first, until the rest fits."""
         found = sorted(self._found())
         total = sum(size for _, size, _ in found)
         for _, size, place in found:
@@ -121,22 +122,20 @@ class Bundles:
         for place in self._folder.iterdir():
             if not place.name.startswith("."):
                 with contextlib.suppress(FileNotFoundError):
-                    yield (place / "lock").stat().st_mtime, int((place / "size").read_text()), place
+                    yield (place / "lock").stat().st_mtime, int((place / "size").read_text() or 0), place
 
     def _remove(self, place: Path) -> bool:
-        lock = os.open(place / "lock", os.O_RDWR | os.O_CLOEXEC)
+        gone = self._folder / f".{os.getpid()}-{secrets.token_hex(4)}"
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            gone = self._folder / f".{os.getpid()}-{secrets.token_hex(4)}"
-            place.rename(gone)
+            with (place / "lock").open("r+b") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                place.rename(gone)
         except OSError:  # in use, or removed by another process
             return False
-        finally:
-            os.close(lock)
         remove_tree(gone)
         return True
 
 
-def _close_unwanted(work: asyncio.Future[tuple[Bundle, bool]]) -> None:
+def _close_unwanted(work: asyncio.Future[Bundle]) -> None:
     if not work.cancelled() and work.exception() is None:
-        work.result()[0].close()
+        work.result().close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what dead processes left half done: its name begins with a pid. Blocking; call at start."""
     for leftover in folder.glob("*-*"):
         pid = leftover.name.removeprefix(".").partition("-")[0]
-        if Path(f"/proc/{pid}").exists() and not _older_than_boot(leftover):
+        if Path(f"/proc/{pid}").exists() and not older_than_boot(leftover):
             continue
         _log.info("removed what a dead process left: %s", leftover)
         if leftover.is_dir():
@@ -66,8 +67,8 @@ def remove_leftovers(folder: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def _older_than_boot(path: Path) -> bool:
-    """Then the pid in its name is another process's now."""
+def older_than_boot(path: Path) -> bool:
+    """Then a pid in its name is another process's now; what was not synced may have been lost."""
     up = float(Path("/proc/uptime").read_text().split()[0])
     with contextlib.suppress(FileNotFoundError):
         return path.stat().st_mtime < time.time() - up
@@ -78,8 +79,8 @@ def _put_relisten(base: Path) -> Path:
     """Named by its content, so that two versions of Preamp do not disturb each other."""
     text = Path(__file__).with_name(RELISTEN).read_bytes()
     target = base / f"relisten-{hashlib.sha256(text).hexdigest()[:12]}.cjs"
-    if not target.exists():
-        temporary = target.with_suffix(".tmp")
+    if not target.exists() or target.read_bytes() != text:  # as after a power failure
+        temporary = target.with_name(f"{target.name}.{os.getpid()}")
         temporary.write_bytes(text)
         temporary.chmod(0o644)
         temporary.rename(target)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from preamp.build.workspace import remove_tree
 from preamp.compute.bundles import Bundles
 from preamp.compute.errors import BundleError
 from preamp.compute.places import remove_leftovers
@@ -83,6 +85,41 @@ def test_what_dead_processes_left(store: Store) -> None:
         (place / "files").mkdir(parents=True)
     remove_leftovers(store.folder)
     assert store.names() == {alive.name}
+
+
+def test_what_a_power_failure_cut_short_is_unpacked_again(store: Store) -> None:
+    one, two = store.add(b"one"), store.add(b"two")
+
+    async def main() -> None:
+        (await store.bundles().open(one)).close()
+        place = store.folder / one.archive.blob
+        for file in (place / "files/compute/default/index.js", place / "size"):
+            file.write_bytes(b"")
+        os.utime(place, (1, 1))
+        (await store.bundles().open(two)).close()
+        again = await store.bundles().open(one)
+        assert (again.folder / "compute/default/index.js").read_bytes() == b"one"
+        again.close()
+
+    asyncio.run(main())
+
+
+def test_two_processes_make_room_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (store.add(text * 900) for text in (b"1", b"2"))
+    found = Bundles._found
+
+    def found_and_gone(self: Bundles) -> Iterator[tuple[float, int, Path]]:
+        every = list(found(self))
+        remove_tree(store.folder / one.archive.blob)
+        yield from every
+
+    async def main() -> None:
+        (await store.bundles().open(one)).close()
+        monkeypatch.setattr(Bundles, "_found", found_and_gone)
+        (await store.bundles().open(two)).close()
+        assert store.names() == {two.archive.blob}
+
+    asyncio.run(main())
 
 
 def test_a_damaged_or_lost_archive_leaves_nothing(store: Store) -> None:
