@@ -9,6 +9,8 @@
 /until-close      a body that ends with the connection
 /cookies          two Set-Cookie lines and hop-by-hop headers
 /hints            103 before the answer
+/hints-and-cookie 103, then 302 without a body that sets a cookie, another each time
+/twice            two answers at once
 /silent           never answers
 /stall            half of an answer, then silence
 /slow             answers after 0.4 s
@@ -116,6 +118,13 @@ class Upstream:
         elif path == "hints":
             writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
             answer("200 OK", b"after hints")
+        elif path == "hints-and-cookie":
+            writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
+            await asyncio.sleep(0.05)  # so that it arrives alone
+            answer("302 Found", b"", "Location: /elsewhere", f"Set-Cookie: visitor={len(self.requests)}")
+        elif path == "twice":
+            one, more = (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length for length in (3, 4))
+            writer.write(one + b"one" + more + b"more")
         elif path == "slow":
             await asyncio.sleep(0.4)
             answer("200 OK", b"slow")

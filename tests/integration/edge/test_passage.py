@@ -179,6 +179,41 @@ def test_a_visitor_that_leaves_ends_it(edge, host, upstream):
     until(lambda: upstream.cancelled > before)
 
 
+def test_a_visitor_that_does_not_read_is_not_answered_on_and_on(edge, host, upstream):
+    most, size = 400, 60_000
+    target = f"/api/length/{size}?unread"
+    edge.get(host, target)
+
+    def is_asked_again(before: int) -> bool:
+        end = time.monotonic() + 1
+        while len(upstream.requests) == before and time.monotonic() < end:
+            time.sleep(0.001)
+        return len(upstream.requests) > before
+
+    with edge.client() as client:
+        sent, is_asked = 0, True
+        while is_asked and sent < most:
+            before = len(upstream.requests)
+            client.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            sent += 1
+            is_asked = is_asked_again(before)
+        assert sent < most, "the answers go to the memory of the edge"
+        assert [len(client.read().body) for _ in range(sent)] == [size] * sent
+
+
+def test_hints_do_not_stand_for_the_answer(edge, host):
+    with edge.client() as client:
+        cookies = [client.get(host, "/api/hints-and-cookie").headers["set-cookie"] for _ in range(5)]
+    assert len(set(cookies)) == 5
+
+
+def test_a_second_answer_is_nobodys(edge, host, upstream):
+    before = upstream.connections
+    for _ in range(3):
+        assert edge.get(host, "/api/twice").body == b"one"
+    assert upstream.connections >= before + 2
+
+
 def test_pipelined_requests_are_answered_in_order(edge, host):
     targets = ["/api/length/10", "/api/slow", "/", "/api/length/20", "/api/status/404"] * 3
     with edge.client() as client:

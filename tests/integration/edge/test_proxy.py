@@ -237,8 +237,18 @@ def test_an_answer_that_stops_is_cut_here_too(edge, host, what):
     assert b"content-length: 10" in raw.lower()
 
 
-def test_garbage_is_502(edge, host):
-    assert edge.get(host, "/api/garbage").status == 502
+@pytest.mark.parametrize("what", ["garbage", "status/999", "status/000"])
+def test_what_is_not_http_is_502(edge, host, what):
+    assert edge.get(host, f"/api/{what}").status == 502
+
+
+def test_an_upload_may_take_longer_than_an_upstream_may_be_silent(edge, host):
+    with edge.client() as client:
+        client.send(f"POST /api/status/200 HTTP/1.1\r\nHost: {host}\r\nContent-Length: 8\r\n\r\n".encode())
+        for _ in range(8):
+            time.sleep(0.2)
+            client.send(b"x")
+        assert client.read().status == 200
 
 
 def test_nobody_listens_is_502(edge):

@@ -277,7 +277,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if waits:
             self.flow.pause_reading()
             self._waiting.appendleft(cycle)
-        elif route is not None and route.begin(cycle, scope, self._caller()):
+        elif route is not None and not self.flow.write_paused and route.begin(cycle, scope, self._caller()):
             self._running = cycle
         else:
             self.let_answer(cycle)

@@ -96,7 +96,7 @@ class Known:
 
     @classmethod
     def of(cls, found: ResponseHead, headers: Pairs, data: bytes, body: bytes) -> Known:
-        """`data`: the first that came."""
+        """`data`: all that came, where it came at once."""
         end = data.find(b"\r\n\r\n") + 4
         own = dict(headers)
         length = own.get(b"content-length")
@@ -231,6 +231,8 @@ class Passage:
         connection = self._connection
         if connection.is_whole and not self._visitor.disconnected:
             self._finish(connection)
+        else:
+            self._data = b""  # it comes in pieces, of which the first tells nothing of the others
         elif connection.is_whole or connection.has_failed or not connection.is_small:
             self._hand_over()
 

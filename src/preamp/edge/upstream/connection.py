@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import httptools
 
@@ -51,6 +50,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._lost: Exception | None = None
         self._can_write: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._patience: float | None = None
+        """Seconds that the waiter waits without anything happening."""
         self._reset(head_only=False, upgrade=False)
         self._done = True
 
@@ -88,6 +89,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self._lost is not None:
             raise UpstreamBroken("the connection was closed while the request was sent")
         self.transport.write(data)
+        if self._waiter is not None:
+            self._begin_patience()  # it can have no answer yet
 
     async def head(self, seconds: float | None = None) -> ResponseHead:
         """Of the final answer; interim ones are passed over.
@@ -189,7 +192,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._done = True
             self.transport.pause_reading()
         except httptools.HttpParserError as error:
-            self._fail(f"its answer is not HTTP: {error}")
+            self._fail(f"its answer is not HTTP: {error.__context__ or error}")
         self._wake()
 
     def eof_received(self) -> bool:
@@ -217,6 +220,8 @@ class UpstreamConnection(asyncio.Protocol):
     # What the parser finds
 
     def on_message_begin(self) -> None:
+        if self._done:
+            raise ValueError("another answer follows")  # ends the parsing
         self._fields = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -226,7 +231,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if 100 <= status < 200 and status != 101:
+        if not 100 <= status < 600:
+            raise ValueError(f"its status is {status}")
+        if status < 200 and status != 101:
             return
         if (
             self._head_size > MOST_HEAD  # which counts what came with it, too
@@ -277,18 +284,21 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def _wait(self, seconds: float | None) -> None:
         waiter = self._waiter = self._loop.create_future()
-        if seconds is not None:
-            self._deadlines.add(self, seconds, partial(self._give_up, seconds))
+        self._patience = seconds
+        self._begin_patience()
         try:
             await waiter
         finally:
             self._waiter = None
-            if seconds is not None:
-                self._deadlines.remove(self)
+            self._deadlines.remove(self)
 
-    def _give_up(self, seconds: float) -> None:
+    def _begin_patience(self) -> None:
+        if self._patience is not None:
+            self._deadlines.add(self, self._patience, self._give_up)
+
+    def _give_up(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(UpstreamTimeout(f"nothing came for {seconds:g} s"))
+            self._waiter.set_exception(UpstreamTimeout(f"nothing came for {self._patience:g} s"))
 
     def _wake(self) -> None:
         if self.on_news is not None:
