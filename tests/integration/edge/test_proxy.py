@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from preamp.edge.fastlane import protocol
 from preamp.model.apps import CustomRule
 from tests.support.edge import Client, World, running_edge
 from tests.support.upstream import running_upstream
@@ -290,6 +291,22 @@ def test_websocket_is_a_tunnel(edge, host):
         sender.join(20)
         client.sock.shutdown(1)
         assert client.file.read() == b""
+
+
+def test_a_tunnel_may_rest_longer_than_a_connection_between_requests(edge, host, monkeypatch):
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+    with edge.client() as client:
+        client.send(
+            f"GET /api/websocket HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\n"
+            "Upgrade: websocket\r\n\r\n".encode()
+        )
+        while client.file.readline() != b"\r\n":
+            pass
+        assert client.file.read(6) == b"hello "
+        time.sleep(0.5)
+        client.send(b"ping")
+        assert client.file.read(4) == b"ping"
 
 
 def test_an_upgrade_that_is_refused_is_an_ordinary_answer(edge, host):

@@ -120,9 +120,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self._peer_is_trusted = self.lane.trust.trusts(self.client[0])
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         self.connections.discard(self)
         if self._running is not None:
             self._running.leave()
@@ -131,6 +129,11 @@ class EdgeProtocol(HttpToolsProtocol):
         if exc is None:
             self.transport.close()
         self.parser = None  # type: ignore[assignment]
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _check_idle(self) -> None:
         if self.transport.is_closing():
@@ -364,6 +367,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     async def tunnel(self, headers: list[tuple[bytes, bytes]], upstream: UpstreamConnection) -> None:
         """Answer 101 and pass bytes both ways from now on."""
+        self._stop_timer()  # a tunnel may rest longer
         lines = self.lane.default_lines(self.server_state.default_headers)
         named = [part for name, value in headers for part in (name, b": ", value, b"\r\n")]
         self.transport.write(b"".join([STATUS_LINE[101], lines, *named, b"\r\n", upstream.rest]))
