@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ class FakeCompute:
     open: int = 0
     closed: bool = False
     fails: ComputeUnavailable | None = None
+    start_seconds: float = 0.0
+    """How long it takes until a server can be used."""
     dead: int = 0
     """So many uses lead to a socket where nobody listens."""
 
@@ -35,6 +38,7 @@ class FakeCompute:
             self.dead -= 1
             path = path.with_name("nobody")
         try:
+            await asyncio.sleep(self.start_seconds)
             yield path
         finally:
             self.open -= 1

@@ -145,8 +145,9 @@ class EdgeApp:
             case Compute():
                 try:
                     await self._servers.answer(request, site, outcome, scope, receive, watched)
-                    way = self._servers.way(request, site, outcome)
-                    self._shortcuts.remember(scope, site, found.name, way)
+                    if memoise:
+                        way = self._servers.way(request, site, outcome)
+                        self._shortcuts.remember(scope, site, found.name, way)
                 except NoSuchPage:
                     assert outcome.second is not None, "else a 404 is passed on"
                     await self._answer(found, outcome.second, scope, receive, watched, memoise=False)

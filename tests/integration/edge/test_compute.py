@@ -11,6 +11,7 @@ import pytest
 from preamp.compute.client import ComputeUnavailable
 from preamp.model.apps import CustomRule
 from preamp.store.manifests import write_manifest
+from tests.integration.edge.test_hosting import until
 from tests.support.compute import STANDARD, FakeCompute, manifest, target
 from tests.support.edge import Client, World, running_edge
 from tests.support.upstream import running_upstream
@@ -78,6 +79,29 @@ def test_a_file_after_the_servers_404_is_not_taken_for_the_answer(tmp_path):
         for number in range(1, 4):
             assert edge.get(f"main.{app}.localhost", "/known.txt").body == b"file"
             assert len(server.requests) == number, "the server is asked each time"
+
+
+def test_the_server_after_an_images_404_is_not_taken_for_the_answer(tmp_path):
+    with running(tmp_path) as (edge, _, server, _):
+        app = edge.world.app()
+        route = {"path": "/image", "target": target("ImageOptimization"), "fallback": target("Compute")}
+        rest = {"path": "/*", "target": target("Compute")}
+        done = edge.world.published(FILES, deploy_manifest=manifest(route, rest))
+        edge.world.release(app, edge.world.branch(app), 1, done)
+        asked = "/image?url=/late.png&width=100"
+        for _ in range(3):
+            edge.get(f"main.{app}.localhost", asked)
+        assert server.requests == [("GET", "/late.png"), ("GET", asked)] * 3, "the image may exist by now"
+
+
+def test_a_visitor_that_leaves_while_the_server_starts_ends_the_request(tmp_path):
+    with running(tmp_path) as (edge, host, server, compute):
+        compute.start_seconds = 0.3
+        with edge.client() as client:
+            client.send(f"GET /silent HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            until(lambda: compute.open == 1)
+        until(lambda: compute.open == 0)
+        assert server.requests == []
 
 
 @pytest.mark.parametrize("request_head", ["GET /echo", "POST /echo"])

@@ -15,7 +15,7 @@ from preamp.edge.proxy.headers import (
     response_headers,
     wants_websocket,
 )
-from preamp.edge.proxy.visitor import RequestBody, connection_of
+from preamp.edge.proxy.visitor import RequestBody, VisitorConnection, connection_of
 from preamp.edge.request import Request
 from preamp.edge.sending import Receive, Send
 from preamp.edge.upstream.connection import ResponseHead, UpstreamConnection
@@ -52,18 +52,25 @@ BEGUN = "preamp.begun"
 
 
 class Begun:
-    """An exchange that was begun before the application was asked (`proxy.passage`)."""
+    """An exchange that was begun before the application was asked (`proxy.passage`).
 
-    def __init__(self, origin: Origin, connection: UpstreamConnection, pool: Pool) -> None:
+    `leave` tells its server that it is not in use any more.
+    """
+
+    def __init__(
+        self, origin: Origin, connection: UpstreamConnection, pool: Pool, leave: Callable[[], None]
+    ) -> None:
         self._origin = origin
         self._connection: UpstreamConnection | None = connection
         self._pool = pool
+        self._leave = leave
 
     def take(self, origin: Origin) -> UpstreamConnection | None:
-        """To go on with it, once; None when it is not with that server."""
-        if origin != self._origin:
+        """To go on with it, once, by whoever has entered the server; None when it is not with that server."""
+        if self._connection is None or origin != self._origin:
             return None
         connection, self._connection = self._connection, None
+        self._leave()
         return connection
 
     def discard(self) -> None:
@@ -71,6 +78,7 @@ class Begun:
         if self._connection is not None:
             self._pool.release(self._origin, self._connection, reuse=False)
             self._connection = None
+            self._leave()
 
 
 class CircleError(UpstreamError):
@@ -126,7 +134,7 @@ class Forwarder:
             connection = await self.pool.acquire(job.origin, fresh=again)
             rested = connection.used > 0
         visitor = connection_of(scope)
-        visitor.on_leaving = connection.close
+        _close_when_left(visitor, connection)
         body: RequestBody | None = None
         reuse = False
         try:
@@ -154,7 +162,7 @@ class Forwarder:
     async def _upgrade(self, job: Job, head: bytes, scope: MutableMapping[str, Any], send: Send) -> None:
         connection = await self.pool.acquire(job.origin, fresh=True)
         visitor = connection_of(scope)
-        visitor.on_leaving = connection.close
+        _close_when_left(visitor, connection)
         try:
             connection.begin(head, head_only=False, upgrade=True)
             found = await connection.head(self._answer_seconds)
@@ -197,3 +205,10 @@ class Forwarder:
             if not visitor.disconnected:
                 log.warning("%s: an answer was cut: %s", job.origin.authority, error)
             visitor.cut()
+
+
+def _close_when_left(visitor: VisitorConnection, connection: UpstreamConnection) -> None:
+    """At once when the visitor did not wait for the connection."""
+    visitor.on_leaving = connection.close
+    if visitor.disconnected:
+        connection.close()

@@ -8,7 +8,6 @@ broken answer - the application takes over, the request under way included: one 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -132,7 +131,6 @@ class Route:
     access_log: AccessLog | None
     tallies: Tallies
     used_at: float = field(default_factory=time.monotonic)
-    is_kept: bool = True
     known: Known | None = None
     """The last answer that the next one may be compared with."""
     lines: bytes = field(init=False)
@@ -147,7 +145,7 @@ class Route:
         return OVERHEAD + len(self.lines)
 
     def drop(self) -> None:
-        self.is_kept = False
+        """It takes no more than itself."""
 
     def begin(self, visitor: Visitor, scope: MutableMapping[str, Any], caller: Caller) -> bool:
         """Send the request on its way; False: the application has to."""
@@ -231,10 +229,10 @@ class Passage:
         connection = self._connection
         if connection.is_whole and not self._visitor.disconnected:
             self._finish(connection)
-        else:
-            self._data = b""  # it comes in pieces, of which the first tells nothing of the others
         elif connection.is_whole or connection.has_failed or not connection.is_small:
             self._hand_over()
+        else:
+            self._data = b""  # it comes in pieces, of which the first tells nothing of the others
 
     def _finish(self, connection: UpstreamConnection) -> None:
         way, visitor = self._route.way, self._visitor
@@ -300,10 +298,8 @@ class Passage:
 
     def _hand_over(self) -> None:
         self._end()
-        self._scope[BEGUN] = Begun(self._origin, self._connection, self._route.way.pool)
+        self._scope[BEGUN] = Begun(self._origin, self._connection, self._route.way.pool, self._leave)
         self._visitor.hand_over()
-        # The application enters the server in its first step: it is left only after that.
-        asyncio.get_running_loop().call_soon(self._leave)
 
     def _end(self) -> None:
         self._route.way.pool.deadlines.remove(self)
