@@ -116,7 +116,9 @@ class ShippedAccessLogs:
 
     def _ship(self, file: Path) -> None:
         key = self._key(file)
-        place = self._places.get(file) or self._shipped(key)
+        place = self._places.get(file)
+        if place is None:
+            place = self._places[file] = self._shipped(key)
         if file.stat().st_size == place.end:
             return
         with file.open("rb") as source:

@@ -114,6 +114,26 @@ def test_nothing_is_shipped_twice_after_a_restart(store: Any, machines: tuple[Ma
     assert other.seen() == ["/1", "/2", "/3"]
 
 
+def test_the_store_is_asked_once_after_a_restart_what_it_has(
+    machines: tuple[Machine, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = machines
+    one.visit("/1")
+    one.logs.ship()
+    one.restart()
+    asked: list[str] = []
+    listing = obstore.list
+
+    def watched(store: Any, prefix: str) -> Any:
+        asked.append(prefix)
+        return listing(store, prefix)
+
+    monkeypatch.setattr(obstore, "list", watched)
+    for _ in range(3):
+        one.logs.ship()
+    assert len(asked) == 1
+
+
 def test_one_process_of_a_machine_ships_and_another_takes_over(
     store: Any, machines: tuple[Machine, Machine]
 ) -> None:
