@@ -41,6 +41,8 @@ FLUSH_SECONDS = 0.5
 FLUSH_LINES = 4096
 MOST_FIELDS = 4096
 """Header values whose written form is remembered."""
+LONGEST_FIELD = 512
+"""Bytes of such a value: longer ones are written anew each time, so that no visitor fills the memory."""
 _CHUNK = 1 << 18
 _SPECIAL = re.compile(r"[^!$&*+\-./0-9:;=?@A-Z_a-z~%\[\]#]")
 _HOUR = "%Y-%m-%dT%H"
@@ -172,7 +174,7 @@ class AccessLog:
         content_length: int | None,
         protocol: str = "http",
     ) -> RepeatedLine:
-        """For an answer that is prepared once and sent by `repeat`; the parameters are those of `add`."""
+        """For an answer that is prepared once and sent again and again; the parameters are those of `add`."""
         return RepeatedLine(
             (app_id, name),
             (
@@ -196,25 +198,25 @@ class AccessLog:
         forwarded_for: bytes | None,
     ) -> Repetition:
         """For requests that say the same in the same words. Fields are headers as received."""
-        fields = self._fields
+        values, fields = (referer, user_agent, cookie, forwarded_for), self._fields
         try:
-            told = (fields[referer], fields[user_agent], fields[cookie], fields[forwarded_for])
+            told = [fields[value] for value in values]
         except KeyError:
-            told = self._remember(referer, user_agent, cookie, forwarded_for)
+            told = [self._field(value) for value in values]
         first, second, third, fourth, fifth, last = line.parts
         middle = f"{second}{told[0]},{told[1]}{third}{told[2]}{fourth}{received},0.000,{told[3]}{fifth}"
         return Repetition(self, line.key, (first, middle, last))
 
-    def _remember(
-        self, referer: bytes | None, user_agent: bytes | None, cookie: bytes | None, chain: bytes | None
-    ) -> tuple[str, str, str, str]:
-        if len(self._fields) > MOST_FIELDS:
-            self._fields = {None: "-"}
-        for value in (referer, user_agent, cookie, chain):
-            if value is not None:
-                self._fields[value] = _text(value.decode("latin-1"))
-        known = self._fields
-        return known[referer], known[user_agent], known[cookie], known[chain]
+    def _field(self, value: bytes | None) -> str:
+        known = self._fields.get(value)
+        if known is None:
+            assert value is not None, "None is always known"
+            known = _text(value.decode("latin-1"))
+            if len(value) <= LONGEST_FIELD:
+                if len(self._fields) > MOST_FIELDS:
+                    self._fields = {None: "-"}
+                self._fields[value] = known
+        return known
 
     def lines_of(self, app_id: str, name: str) -> list[str]:
         """Where lines of this second go, until `turn` changes."""
@@ -302,12 +304,16 @@ def _text(value: str) -> str:
     """A field as delivered: no commas, blanks as `%20`, parentheses escaped, odd bytes percent-encoded."""
     if not value:
         return "-"
-    return value if _SPECIAL.search(value) is None else _escaped(value)
+    if _SPECIAL.search(value) is None:
+        return value
+    return _remembered(value) if len(value) <= LONGEST_FIELD else _escaped(value)
 
 
-@lru_cache(maxsize=4096)
 def _escaped(value: str) -> str:
     return _SPECIAL.sub(_replacement, value)
+
+
+_remembered = lru_cache(maxsize=MOST_FIELDS)(_escaped)
 
 
 def _replacement(match: re.Match[str]) -> str:
@@ -382,9 +388,6 @@ class AccessLogFolder:
 
     def close(self) -> None:
         return
-
-    def delete_app(self, app_id: str) -> None:
-        shutil.rmtree(self._folder / app_id, ignore_errors=True)
 
     @staticmethod
     def _entries(folder: Path) -> list[Path]:

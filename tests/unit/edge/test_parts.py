@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from preamp.edge.encodings import preference
 from preamp.edge.fastlane.memo import Memo, Prepared
-from preamp.edge.fastlane.wordings import Wording, Wordings
+from preamp.edge.fastlane.wordings import LONGEST, Wording, Wordings
 from preamp.edge.headers import HeaderBook
 from preamp.edge.hosts import HostName, parse_host
 from preamp.edge.paths import as_location, canonical, decoded
@@ -210,4 +210,5 @@ def test_known_requests_are_bounded_in_bytes():
     assert wordings.get(b"GET /1") is None
     size = wordings.size
     wordings.put(b"GET /999", Wording(prepared(20), None))
+    wordings.put(b"GET /" + b"x" * LONGEST, Wording(answer, None))  # nobody would look for it
     assert wordings.size == size

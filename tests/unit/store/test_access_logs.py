@@ -251,9 +251,27 @@ def test_old_hours_are_deleted_whole(tmp_path: Path) -> None:
     folder = AccessLogFolder(tmp_path)
     assert folder.delete_before((NOON + 2 * 3600 + 1800) * 1000) == 4
     assert sorted(path.name for path in tmp_path.glob("d1/*")) == ["2026-03-01T14", "2026-03-01T15"]
-    folder.delete_app("d1")
-    assert [path.name for path in tmp_path.iterdir()] == ["d2"]
     assert AccessLogFolder(tmp_path / "none").delete_before(NOON) == 0
+
+
+def test_long_values_are_not_remembered(tmp_path: Path) -> None:
+    log = AccessLog(tmp_path)
+    fixed: dict[str, Any] = {"host": "h", "method": "GET", "path": "/", "query": "", "status": 200}
+    line = log.repeated("d1", "h", **fixed, result="Hit", sent=1, content_type="", content_length=None)
+
+    def told(value: bytes) -> str:
+        words: dict[str, Any] = {"referer": value, "user_agent": None, "cookie": value, "forwarded_for": None}
+        return "".join(log.wording(line, received=1, **words).parts)
+
+    known = access_logs._remembered.cache_info().currsize
+    for number in range(100):
+        assert told(b"( %d" % number + b"x" * 10_000).count(f"\\(%20{number}x") == 2
+    assert len(log._fields) == 1
+    assert access_logs._remembered.cache_info().currsize == known
+    for _ in range(2):
+        assert told(b"(short").count("\\(short") == 2
+    assert len(log._fields) == 2
+    log.close()
 
 
 def test_a_repeated_line_is_the_same_line(tmp_path: Path) -> None:

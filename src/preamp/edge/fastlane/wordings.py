@@ -36,6 +36,8 @@ class Wordings:
         """By the bytes of a whole request, from its first to the end of its head."""
 
     def put(self, request: bytes, wording: Wording) -> None:
+        if len(request) > LONGEST:
+            return
         size = 2 * len(request) + OVERHEAD  # the access log's line has much of it too
         if request not in self._known:
             if self.size + size > self.limit:
