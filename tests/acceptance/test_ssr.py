@@ -24,7 +24,7 @@ import pytest
 from tests.support.preamp import Preamp, running, until, wait_for_job
 from tests.support.processes import processes_of
 from tests.support.repositories import new_repository
-from tests.support.ssr import MANIFEST, bundle, node_processes, picture, size_of, zipped
+from tests.support.ssr import MANIFEST, bundle, deploy, node_processes, picture, size_of
 
 pytestmark = [pytest.mark.needs("git", "bwrap", "node")]
 
@@ -59,13 +59,8 @@ class Site:
         return f"main.{self.app_id}.{self.preamp.address()['site_domain']}"
 
     def deploy(self, files: Mapping[str, str | bytes]) -> dict[str, Any]:
-        """By a zip; the job when it is over."""
-        created = self.client.create_deployment(appId=self.app_id, branchName="main")
-        request = urllib.request.Request(created["zipUploadUrl"], data=zipped(files), method="PUT")
-        with urllib.request.urlopen(request) as answer:
-            assert answer.status == 200
-        self.client.start_deployment(appId=self.app_id, branchName="main", jobId=created["jobId"])
-        return wait_for_job(self.client, self.app_id, "main", created["jobId"])
+        """The job when it is over."""
+        return deploy(self.client, self.app_id, files)
 
     def succeed(self, files: Mapping[str, str | bytes]) -> dict[str, Any]:
         job = self.deploy(files)

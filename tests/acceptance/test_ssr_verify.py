@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from tests.support.preamp import Preamp, running, until, wait_for_job
-from tests.support.ssr import bundle, zipped
+from tests.support.preamp import Preamp, running, until
+from tests.support.ssr import bundle, deploy
 
 pytestmark = [pytest.mark.needs("bwrap", "node")]
 
@@ -26,16 +25,6 @@ require("node:http").createServer((request, response) => {
 def preamp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preamp]:
     with running(tmp_path_factory.mktemp("verify") / "data") as it:
         yield it
-
-
-def deploy(client: Any, app_id: str, files: dict[str, str]) -> dict[str, Any]:
-    """By a zip; the job when it is over."""
-    created = client.create_deployment(appId=app_id, branchName="main")
-    request = urllib.request.Request(created["zipUploadUrl"], data=zipped(files), method="PUT")
-    with urllib.request.urlopen(request) as answer:
-        assert answer.status == 200
-    client.start_deployment(appId=app_id, branchName="main", jobId=created["jobId"])
-    return wait_for_job(client, app_id, "main", created["jobId"])
 
 
 def test_the_previous_release_stays(preamp: Preamp) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 import struct
+import urllib.request
 import zipfile
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
+from tests.support.preamp import wait_for_job
 from tests.support.processes import command_lines, parent_of
 
 SERVER = r"""
@@ -152,6 +155,16 @@ def zipped(files: Mapping[str, str | bytes]) -> bytes:
         for path, text in files.items():
             file.writestr(path, text)
     return out.getvalue()
+
+
+def deploy(client: Any, app_id: str, files: Mapping[str, str | bytes]) -> dict[str, Any]:
+    """By a zip, to the branch main; the job when it is over."""
+    created = client.create_deployment(appId=app_id, branchName="main")
+    request = urllib.request.Request(created["zipUploadUrl"], data=zipped(files), method="PUT")
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 200
+    client.start_deployment(appId=app_id, branchName="main", jobId=created["jobId"])
+    return wait_for_job(client, app_id, "main", created["jobId"])
 
 
 def node_processes(root: int) -> list[int]:
