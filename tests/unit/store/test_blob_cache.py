@@ -76,6 +76,23 @@ def test_what_was_used_least_recently_goes_first_and_held_copies_stay(tmp_path: 
     cache.release(name_of(B))
 
 
+def test_a_blob_that_is_larger_than_the_bound_is_fetched_and_read(tmp_path: Path) -> None:
+    fetched = 0
+
+    def source(_name: str) -> Iterator[bytes]:
+        nonlocal fetched
+        fetched += 1
+        assert fetched == 1, "it is fetched again and again"
+        yield A
+
+    cache = BlobCache(tmp_path, max_bytes=10)
+    descriptor = cache.open(name_of(A), source)
+    assert os.read(descriptor, 1000) == A
+    os.close(descriptor)
+    cache.shrink()
+    assert not cache.path(name_of(A)).exists()
+
+
 def test_using_a_copy_keeps_it(tmp_path: Path) -> None:
     cache, source = BlobCache(tmp_path, max_bytes=250), Source(A, B, C)
     for data in (A, B):

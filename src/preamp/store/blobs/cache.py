@@ -46,6 +46,7 @@ class BlobCache(BoundedFolder):
     def _fill(self, name: str, fetch: Fetch) -> None:
         with self._lock:
             filling = self._filling.setdefault(name, threading.Lock())
+        self.hold(name)  # a copy that is larger than the bound would be dropped before it is used
         try:
             with filling:
                 if self.path(name).exists():
@@ -57,6 +58,7 @@ class BlobCache(BoundedFolder):
                         raise DamagedBlobError(f"the blob {name} was damaged where it is stored")
                     writer.finish()
         finally:
+            self.release(name)
             with self._lock:
                 self._filling.pop(name, None)
 
