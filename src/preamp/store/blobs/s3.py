@@ -76,41 +76,59 @@ class S3Blobs:
             yield _S3Writer(self, writer)
 
     def keep(self, writer: CacheWriter) -> Blob:
-        """Cache what came in and begin to send it; it stays in the cache until `sync`."""
-        self._cache.hold(writer.name)
-        blob = writer.finish()
+        """Cache what came in and begin to send it; it stays in the cache until `sync` has seen it sent."""
+        name = writer.name
+        self._cache.hold(name)
+        try:
+            blob = writer.finish()
+        except BaseException:
+            self._cache.release(name)
+            raise
         with self._lock:
-            if blob.name in self._sending:
-                self._cache.release(blob.name)
-            else:
-                self._sending[blob.name] = self._threads.submit(self._send, blob)
+            sent = self._sending.get(name)
+            if sent is not None:
+                self._cache.release(name)
+            if sent is None or sent.done():  # which may be long ago, so that a collector came by
+                self._begin(name)
         return blob
 
-    def _send(self, blob: Blob) -> None:
-        copies = copies_of(self._store, blob.name)
-        if not any(copy.condemned_ms is None and copy.size == blob.size for copy in copies):
-            put(self._store, new_key(blob.name, copies), self._cache.path(blob.name))
+    def _begin(self, name: str) -> None:
+        self._sending[name] = self._threads.submit(self._send, name)
+
+    def _send(self, name: str) -> None:
+        file = self._cache.path(name)
+        size = file.stat().st_size
+        copies = copies_of(self._store, name)
+        if not any(copy.condemned_ms is None and copy.size == size for copy in copies):
+            put(self._store, new_key(name, copies), file)
 
     def sync(self) -> None:
-        """Raises DependentServiceFailure when something could not be sent; putting it again sends it."""
+        """Raises DependentServiceFailure when something could not be sent. Every `sync` says so, and begins
+        to send it again, until it is sent: who relies on it need not be the first who asks.
+        """
         with self._lock:
+            for name, sent in self._sending.items():
+                if sent.done() and sent.exception() is not None:
+                    self._begin(name)
             waiting = dict(self._sending)
         failed: list[BaseException] = []
-        for name, future in waiting.items():
-            error = future.exception()
+        for name, sent in waiting.items():
+            error = sent.exception()
             if error is not None:
                 failed.append(error)
-            with self._lock:
-                if self._sending.get(name) is future:
-                    del self._sending[name]
-                    self._cache.release(name)
+            if error is None or isinstance(error, FileNotFoundError):  # or it was deleted
+                with self._lock:
+                    if self._sending.get(name) is sent:
+                        del self._sending[name]
+                        self._cache.release(name)
         if failed:
             raise failed[0]
 
     def exists(self, name: str) -> bool:
         with self._lock:
-            if name in self._sending:
-                return True
+            sent = self._sending.get(name)
+        if sent is not None and not sent.done():
+            return True
         # Who finds it here relies on it, just as by putting it: a condemned copy does not count.
         return any(copy.condemned_ms is None for copy in copies_of(self._store, name))
 
