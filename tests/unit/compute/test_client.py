@@ -99,6 +99,15 @@ async def enter(client: ComputeClient, release: str = "r") -> tuple[Path, Inside
     return await asyncio.wait_for(use.__aenter__(), 10), use
 
 
+async def granted(
+    host: PlayedHost, client: ComputeClient, lease: int, socket: str = "/a.sock"
+) -> tuple[Path, Inside]:
+    """A use for which the host was asked."""
+    entering = asyncio.create_task(enter(client))
+    await host.grant(lease, socket)
+    return await entering
+
+
 async def leave(use: Inside) -> None:
     await use.__aexit__(None, None, None)
 
@@ -119,37 +128,30 @@ def test_one_question_for_all_who_ask_and_none_while_it_is_leased() -> None:
 
 def test_a_lease_in_use_is_kept_and_given_back_at_the_end() -> None:
     async def scene(host: PlayedHost, client: ComputeClient) -> None:
-        entering = asyncio.create_task(enter(client))
-        await host.grant(7)
-        _, inside = await entering
+        _, inside = await granted(host, client, 7)
         host.say(Retire(7, 100.0))
         assert await host.hear() == Kept(7, 1, 0.0)
         host.say(Retire(7, None))  # without condition: it ends with its uses
         await host.silence()
-        again = asyncio.create_task(enter(client))
-        await host.grant(8, "/b.sock")
-        assert (await again)[0] == Path("/b.sock")
+        path, again = await granted(host, client, 8, "/b.sock")
+        assert path == Path("/b.sock")
         await leave(inside)
         assert await host.hear() == Given(7)
-        await leave((await again)[1])
+        await leave(again)
 
     play(scene)
 
 
 def test_an_idle_lease_goes_at_once_and_the_next_use_asks() -> None:
     async def scene(host: PlayedHost, client: ComputeClient) -> None:
-        entering = asyncio.create_task(enter(client))
-        await host.grant(7)
-        await leave((await entering)[1])
+        await leave((await granted(host, client, 7))[1])
         host.say(Retire(7, 100.0))
         kept = await host.hear()
         assert isinstance(kept, Kept)
         assert kept.open == 0
         host.say(Retire(7, 0.0))
         assert await host.hear() == Given(7)
-        again = asyncio.create_task(enter(client))
-        await host.grant(8)
-        await leave((await again)[1])
+        await leave((await granted(host, client, 8))[1])
 
     play(scene)
 
@@ -171,9 +173,7 @@ def test_taken_back_before_anybody_used_it() -> None:
 
 def test_a_demand_for_a_lease_that_was_given_back_is_not_answered() -> None:
     async def scene(host: PlayedHost, client: ComputeClient) -> None:
-        entering = asyncio.create_task(enter(client))
-        await host.grant(1)
-        path, inside = await entering
+        path, inside = await granted(host, client, 1)
         client.broken("r", path)
         await leave(inside)
         assert [await host.hear(), await host.hear()] == [Broken(1), Given(1)]
@@ -187,17 +187,14 @@ def test_a_demand_for_a_lease_that_was_given_back_is_not_answered() -> None:
 
 def test_a_dead_server_is_forgotten() -> None:
     async def scene(host: PlayedHost, client: ComputeClient) -> None:
-        entering = asyncio.create_task(enter(client))
-        await host.grant(1)
-        _, inside = await entering
+        _, inside = await granted(host, client, 1)
         host.say(Gone(1))
         await host.silence()
-        again = asyncio.create_task(enter(client))
-        await host.grant(2, "/b.sock")
-        assert (await again)[0] == Path("/b.sock")
+        path, again = await granted(host, client, 2, "/b.sock")
+        assert path == Path("/b.sock")
         await leave(inside)
         await host.silence()
-        await leave((await again)[1])
+        await leave(again)
 
     play(scene)
 
@@ -248,9 +245,7 @@ def test_a_host_that_dies_is_asked_again_when_it_is_back() -> None:
 
 def test_how_much_is_used() -> None:
     async def scene(host: PlayedHost, client: ComputeClient) -> None:
-        entering = asyncio.create_task(enter(client))
-        await host.grant(3)
-        _, inside = await entering
+        _, inside = await granted(host, client, 3)
         host.say(Tell(1))
         assert await host.hear() == Told(1, (Kept(3, 1, 0.0),))
         await leave(inside)
