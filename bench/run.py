@@ -16,6 +16,7 @@ BENCHES = {
     "build": "bench.build",
     "buildbot": "bench.buildbot",
     "cache": "bench.cache",
+    "compute": "bench.compute",
     "edge": "bench.edge.run",
     "engine": "bench.engine",
     "forms": "bench.forms",
