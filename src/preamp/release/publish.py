@@ -32,16 +32,6 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """How far publishing is."""
-
-    files: int
-    total_files: int
-    bytes_done: int
-    total_bytes: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
     """A release as stored; nothing serves it before a row names its manifest."""
 
@@ -62,34 +52,26 @@ def publish(
     bundle: Bundle | None = None,
     custom_headers: str | None = None,
     app_root: str | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> Published:
     """Store the files below `folder` and their manifest; durable when it returns.
 
     With a `bundle`, which is that folder, its `static/` becomes the files, and its server one blob.
     `custom_headers` is the YAML of customHttp.yml or of the app, `app_root` chooses a monorepo's part of
-    it. `progress` is called after each file and stops the work by raising. Blocking: call it in a thread.
+    it. `tick` is called for each file and stops the work by raising. Blocking: call it in a thread.
     Raises PublishError for what the author can repair, OSError for trouble with the disk.
     """
     headers = _headers(custom_headers, app_root)
     found = _listed(folder, limits) if bundle is None else _static_files(bundle, limits)
     index = TwinIndex(blobs, recipe=RECIPE)
-    total_bytes = sum(item.size for item in found)
     files: dict[str, File] = {}
     done = 0
-
-    def tell() -> None:
-        if progress:
-            progress(
-                Progress(files=len(files), total_files=len(found), bytes_done=done, total_bytes=total_bytes)
-            )
-
     for item in found:
         files[item.path] = _store(blobs, index, item)
         done += files[item.path].body.size
         if done > limits.max_bytes:
             raise too_large(done, limits.max_bytes)
-        tell()
+        tick()
     server = bundle.manifest.server if bundle else None
     compute = None
     if server is not None:
@@ -100,7 +82,7 @@ def publish(
             max_bytes=limits.max_bytes,
             max_server_bytes=limits.max_compute_bytes,
             max_files=limits.max_files,
-            tick=tell,
+            tick=tick,
         )
     manifest = Manifest(
         files=files,

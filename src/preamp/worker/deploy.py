@@ -12,7 +12,7 @@ from preamp.model.jobs import Attempt, StepName
 from preamp.model.releases import Release
 from preamp.model.times import now_ms
 from preamp.release.bundle import Bundle, find_bundle
-from preamp.release.publish import Limits, Progress, Published, publish
+from preamp.release.publish import Limits, Published, publish
 from preamp.release.verify import verify
 from preamp.settings import Settings
 from preamp.store.blobs import BlobStore
@@ -104,7 +104,7 @@ async def _publish(
 ) -> Published:
     abandoned = threading.Event()
 
-    def check(_: Progress) -> None:
+    def check() -> None:
         if abandoned.is_set():
             raise _Abandoned
 
@@ -117,7 +117,7 @@ async def _publish(
             bundle=bundle,
             custom_headers=custom_headers,
             app_root=app_root,
-            progress=check,
+            tick=check,
         ),
     )
     try:

@@ -298,10 +298,10 @@ def test_the_work_can_be_stopped_while_the_server_is_packed(out, blobs):
 
     calls = []
 
-    def progress(_: object) -> None:
+    def tick() -> None:
         calls.append(1)
         if len(calls) == 5:  # two files came before
             raise Stopped
 
     with pytest.raises(Stopped):
-        publish(out, blobs=blobs, limits=LIMITS, bundle=find(out), progress=progress)
+        publish(out, blobs=blobs, limits=LIMITS, bundle=find(out), tick=tick)
