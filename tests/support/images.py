@@ -81,7 +81,7 @@ class Optimiser:
             settings=image_settings(**settings),
             local=local or self.local,
             cache_control=cache_control,
-            conditions=conditions,
+            conditions=conditions or {},
         )
 
     def ask(self, query: str, **how: Any) -> ImageAnswer:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -16,11 +16,11 @@ class Flights(Generic[K, T]):
     def __init__(self) -> None:
         self._tasks: dict[K, asyncio.Task[T]] = {}
 
-    async def join(self, name: K, work: Callable[[], Awaitable[T]]) -> T:
+    async def join(self, name: K, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The result or the exception of the work under this name."""
         task = self._tasks.get(name)
         if task is None:
-            task = asyncio.ensure_future(_run(work))
+            task = asyncio.create_task(work())
             self._tasks[name] = task
             task.add_done_callback(lambda done: self._over(name, done))
         return await asyncio.shield(task)
@@ -35,7 +35,3 @@ class Flights(Generic[K, T]):
         del self._tasks[name]
         if not task.cancelled():
             task.exception()  # looked at even when nobody waits any more
-
-
-async def _run(work: Callable[[], Awaitable[T]]) -> T:
-    return await work()

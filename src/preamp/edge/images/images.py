@@ -87,7 +87,7 @@ class Images:
         settings: ImageSettings,
         local: Local,
         cache_control: str | None,
-        conditions: Mapping[str, str] | None = None,
+        conditions: Mapping[str, str],
     ) -> ImageAnswer:
         """The answer to a GET. HEAD is the same without the body.
 
@@ -95,47 +95,17 @@ class Images:
         name, for answers with 304 and 412.
         """
         try:
-            return await self._respond(query, accept, settings, local, cache_control, conditions or {})
+            wanted = parse(query, settings)
+            if hosts.is_remote(wanted.url):
+                choice, result = await self._of_remote(wanted, accept, settings)
+            else:
+                choice, result = await self._of_local(wanted, accept, settings, local)
+            return _answer(choice, result, settings, cache_control, conditions)
         except ImageError as error:
             headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-cache"}
             if error.retry_seconds is not None:
                 headers["Retry-After"] = str(error.retry_seconds)
             return ImageAnswer(status=error.status, headers=headers, body=f"{error}\n".encode())
-
-    async def _respond(
-        self,
-        query: str,
-        accept: str | None,
-        settings: ImageSettings,
-        local: Local,
-        cache_control: str | None,
-        conditions: Mapping[str, str],
-    ) -> ImageAnswer:
-        wanted = parse(query, settings)
-        if hosts.is_remote(wanted.url):
-            choice, result = await self._of_remote(wanted, accept, settings)
-        else:
-            choice, result = await self._of_local(wanted, accept, settings, local)
-        seconds = max(settings.minimum_cache_ttl, fresh_seconds(choice.seen.cache_control))
-        headers = {
-            "Content-Type": choice.content_type,
-            "Cache-Control": cache_control or f"public, max-age={seconds}",
-            "ETag": f'"{choice.name[:32]}"',
-            "Vary": "Accept",
-            "X-Content-Type-Options": "nosniff",
-        }
-        if result.made_ms is not None:
-            headers["Last-Modified"] = http_date(result.made_ms)
-        if choice.seen.kind is Kind.SVG:
-            headers["Content-Security-Policy"] = SVG_POLICY
-        match judge_headers(conditions, headers["ETag"], headers.get("Last-Modified", "")):
-            case Verdict.NOT_MODIFIED:
-                del headers["Content-Type"]
-                return ImageAnswer(status=304, headers=headers)
-            case Verdict.FAILED:
-                raise ImageError(412, "the image is not the one that the request is for")
-            case Verdict.SEND:
-                return ImageAnswer(status=200, headers=headers, body=result.body)
 
     async def _of_local(
         self, wanted: Wanted, accept: str | None, settings: ImageSettings, local: Local
@@ -210,3 +180,33 @@ def _choose(wanted: Wanted, seen: Seen, accept: str | None, settings: ImageSetti
             quality=wanted.quality if made is not seen.kind.format else None,
         )
     return _Choice(seen=seen, order=order, name=result_name(seen.digest, order))
+
+
+def _answer(
+    choice: _Choice,
+    result: Result,
+    settings: ImageSettings,
+    cache_control: str | None,
+    conditions: Mapping[str, str],
+) -> ImageAnswer:
+    """Raises ImageError (412)."""
+    seconds = max(settings.minimum_cache_ttl, fresh_seconds(choice.seen.cache_control))
+    headers = {
+        "Content-Type": choice.content_type,
+        "Cache-Control": cache_control or f"public, max-age={seconds}",
+        "ETag": f'"{choice.name[:32]}"',
+        "Vary": "Accept",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if result.made_ms is not None:
+        headers["Last-Modified"] = http_date(result.made_ms)
+    if choice.seen.kind is Kind.SVG:
+        headers["Content-Security-Policy"] = SVG_POLICY
+    match judge_headers(conditions, headers["ETag"], headers.get("Last-Modified", "")):
+        case Verdict.NOT_MODIFIED:
+            del headers["Content-Type"]
+            return ImageAnswer(status=304, headers=headers)
+        case Verdict.FAILED:
+            raise ImageError(412, "the image is not the one that the request is for")
+        case Verdict.SEND:
+            return ImageAnswer(status=200, headers=headers, body=result.body)

@@ -153,11 +153,11 @@ class _Given:
         return found
 
     def edges(self, name: str) -> Edges | None:
-        found = self._four(name, "top_right_bottom_left", 0, MOST_EDGE)
+        found = self._four(name, "top_right_bottom_left", MOST_EDGE)
         return Edges(top=found[0], right=found[1], bottom=found[2], left=found[3]) if found else None
 
     def box(self, name: str) -> Box | None:
-        found = self._four(name, "left_top_width_height", 0, 999_999_999)
+        found = self._four(name, "left_top_width_height", 999_999_999)
         if not found:
             return None
         if not found[2] or not found[3]:
@@ -174,15 +174,13 @@ class _Given:
         digits = found[1] if len(found[1]) == 6 else "".join(digit * 2 for digit in found[1])
         return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
 
-    def _four(self, name: str, form: str, least: int, most: int) -> list[int] | None:
+    def _four(self, name: str, form: str, most: int) -> list[int] | None:
         value = self._values.get(name)
         if value is None:
             return None
         parts = value.split("_")
-        if len(parts) != 4 or not all(
-            _WHOLE.fullmatch(part) and least <= int(part) <= most for part in parts
-        ):
-            raise _wrong(name, value, f"four whole numbers from {least} to {most}, {form}")
+        if len(parts) != 4 or not all(_WHOLE.fullmatch(part) and int(part) <= most for part in parts):
+            raise _wrong(name, value, f"four whole numbers from 0 to {most}, {form}")
         return [int(part) for part in parts]
 
 
