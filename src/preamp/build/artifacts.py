@@ -14,9 +14,8 @@ from pathlib import Path
 from preamp.build.errors import BuildFailed
 from preamp.build.globs import Selection
 from preamp.build.spec import ArtifactRule, normal_root
-from preamp.build.trees import drop_stray_links, make_readable, take
+from preamp.build.trees import MAX_FILES, drop_stray_links, make_readable, take
 
-MAX_FILES = 500_000
 MAX_LINK_DEPTH = 8
 NEVER = frozenset({".git"})
 """At the top of the collected folder, for specs whose `baseDirectory` is the repository itself."""

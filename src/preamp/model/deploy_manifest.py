@@ -137,9 +137,7 @@ class DeployManifest:
 def parse(text: str) -> DeployManifest:
     """Raises DeployManifestError, which names the field that is wrong and says what it has to be."""
     document = read_document(text)
-    warnings = [
-        *document.unknown("version", "routes", "computeResources", "imageSettings", "framework"),
-    ]
+    warnings = [*document.unknown("version", "routes", "computeResources", "imageSettings", "framework")]
     document.need("version").whole(least=1, most=1)
     resources = _resources(document.get("computeResources"), warnings)
     images = document.get("imageSettings")
