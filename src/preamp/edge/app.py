@@ -20,7 +20,7 @@ from preamp.edge.outcome import Compute, Forward, Image, Message, Outcome
 from preamp.edge.plain import health, plain, unavailable
 from preamp.edge.proxy.forward import Forwarder, Job
 from preamp.edge.proxy.passage import Way
-from preamp.edge.render import render, with_custom_headers
+from preamp.edge.render import custom_headers, render
 from preamp.edge.request import Request, join_headers
 from preamp.edge.sending import (
     WHOLE,
@@ -146,8 +146,13 @@ class EdgeApp:
                 try:
                     await self._servers.answer(request, site, outcome, scope, receive, watched)
                     if memoise:
-                        way = self._servers.way(request, site, outcome)
-                        self._shortcuts.remember(scope, site, found.name, way)
+                        self._shortcuts.remember(
+                            scope,
+                            request,
+                            site,
+                            found.name,
+                            lambda asked: self._servers.way(asked, site, outcome),
+                        )
                 except NoSuchPage:
                     assert outcome.second is not None, "else a 404 is passed on"
                     await self._answer(found, outcome.second, scope, receive, watched, memoise=False)
@@ -260,16 +265,21 @@ class EdgeApp:
         request, site = found.request, found.site
         try:
             origin, target = split_url(outcome.url)
-            job = Job(
-                request=request,
-                origin=origin,
-                target=target,
-                keep_authorization=site.credentials is None,
-                change=lambda headers: with_custom_headers(request, site, headers),
-            )
-            await self._forwarder.forward(job, scope, receive, watched)
-            way = Way(job=job, pool=self._forwarder.pool, enter=lambda: (origin, _nothing))
-            self._shortcuts.remember(scope, site, found.name, way)
+
+            def job(asked: Request) -> Job:
+                return Job(
+                    request=asked,
+                    origin=origin,
+                    target=target,
+                    keep_authorization=site.credentials is None,
+                    change=custom_headers(asked, site),
+                )
+
+            def way(asked: Request) -> Way:
+                return Way(job=job(asked), pool=self._forwarder.pool, enter=lambda: (origin, _nothing))
+
+            await self._forwarder.forward(job(request), scope, receive, watched)
+            self._shortcuts.remember(scope, request, site, found.name, way)
         except UpstreamError as error:
             log.warning("%s: a rule leads to %s: %s", request.authority, outcome.url, error)
             answer = render(request, site, _why(error))

@@ -153,7 +153,7 @@ def _job(request: Request, site: LoadedSite, outcome: Compute, socket_path: str)
         target=outcome.url,
         host=request.authority,
         keep_authorization=site.credentials is None,
-        change=lambda headers: server_headers(request, site, headers),
+        change=server_headers(request, site),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from preamp.edge.answer import Answer, Span, make_answer
 from preamp.edge.conditional import Verdict, etag, http_date, judge, range_still_valid
@@ -39,20 +40,25 @@ def render(request: Request, site: LoadedSite, outcome: Serve | Redirect | Messa
             return _message(request, site, outcome)
 
 
-def with_custom_headers(request: Request, site: LoadedSite, pairs: list[Pair]) -> list[Pair]:
-    """The headers of another server's answer, changed as the site's own answers are."""
-    if site.content is None:
-        return pairs
-    matching = list(site.content.headers.matching([request.decoded_path] if request.decoded_path else []))
-    if not matching:
-        return pairs
-    changed: dict[bytes, Pair] = {}
-    vary = ", ".join(value.decode("latin-1") for name, value in pairs if name == b"vary")
-    for name, value in matching:
-        key = name.lower()
-        text = _union(vary, value) if key == "vary" and vary else value
-        changed[key.encode()] = (key.encode(), text.encode())
-    return [pair for pair in pairs if pair[0] not in changed] + list(changed.values())
+def custom_headers(request: Request, site: LoadedSite) -> Callable[[list[Pair]], list[Pair]]:
+    """Changes the headers of another server's answers to this path as the site's own answers are."""
+    paths = [request.decoded_path] if request.decoded_path else []
+    matching = list(site.content.headers.matching(paths)) if site.content else []
+
+    def change(pairs: list[Pair]) -> list[Pair]:
+        changed: dict[bytes, Pair] = {}
+        vary = ", ".join(value.decode("latin-1") for name, value in pairs if name == b"vary")
+        for name, value in matching:
+            key = name.lower()
+            text = _union(vary, value) if key == "vary" and vary else value
+            changed[key.encode()] = (key.encode(), text.encode())
+        return [pair for pair in pairs if pair[0] not in changed] + list(changed.values())
+
+    return change if matching else _unchanged
+
+
+def _unchanged(pairs: list[Pair]) -> list[Pair]:
+    return pairs
 
 
 def finished(request: Request, site: LoadedSite, status: int, headers: Headers, body: bytes) -> Answer:
@@ -61,12 +67,16 @@ def finished(request: Request, site: LoadedSite, status: int, headers: Headers, 
     return make_answer(status, changed, (body,) if body else (), head=request.method == "HEAD")
 
 
-def server_headers(request: Request, site: LoadedSite, pairs: list[Pair]) -> list[Pair]:
-    """The headers of an answer of the site's own server."""
-    kind = next((value for name, value in pairs if name == b"content-type"), b"").decode("latin-1")
-    cookie = _deployment_cookie(request, site, kind.lower())
-    own = [(b"set-cookie", cookie.encode())] if cookie else []
-    return with_custom_headers(request, site, [*pairs, *own])
+def server_headers(request: Request, site: LoadedSite) -> Callable[[list[Pair]], list[Pair]]:
+    """Changes the headers of answers of the site's own server to this path."""
+    change = custom_headers(request, site)
+
+    def with_cookie(pairs: list[Pair]) -> list[Pair]:
+        kind = next((value for name, value in pairs if name == b"content-type"), b"").decode("latin-1")
+        cookie = _deployment_cookie(request, site, kind.lower())
+        return change([*pairs, (b"set-cookie", cookie.encode())] if cookie else pairs)
+
+    return with_cookie if site.sets_deployment else change
 
 
 def _file(request: Request, site: LoadedSite, found: Serve) -> Answer:

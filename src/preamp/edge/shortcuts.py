@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from preamp.edge.fastlane.memo import Memo
 from preamp.edge.proxy.passage import Route, Way
+from preamp.edge.request import Request
 from preamp.edge.site import LoadedSite
 from preamp.edge.table import SiteTable
 from preamp.edge.tallies import Tallies
@@ -30,16 +32,24 @@ class Shortcuts:
     def remember(
         self,
         scope: MutableMapping[str, Any],
+        request: Request,
         site: LoadedSite,
         name: str,
-        way: Way,
+        way: Callable[[Request], Way],
     ) -> None:
-        """`name` is that of the access log. Nothing is remembered where the decision depends on more than the
-        memo's key."""
+        """`name` is that of the access log; `way` is called where something is remembered: not where the
+        decision depends on more than the memo's key."""
         key = scope.get(MEMO_KEY)
         if key is None or not site.is_memoisable or self._memo.get(key) is not None:
             return
         if not self._table.is_current(site):
             return
-        route = Route(way=way, name=name, app_id=site.app_id, access_log=self._log, tallies=self._tallies)
+        route = Route(
+            # What the key does not tell does not matter, and a visitor may say much.
+            way=way(replace(request, headers={}, address="", forwarded_for=())),
+            name=name,
+            app_id=site.app_id,
+            access_log=self._log,
+            tallies=self._tallies,
+        )
         self._memo.put(key, route, owner=site.app_id)

@@ -59,6 +59,11 @@ class RepeatedLine:
         self.key = key
         self.parts = parts
 
+    @property
+    def size(self) -> int:
+        """Characters."""
+        return sum(map(len, self.parts))
+
 
 class Repetition:
     """The same for one wording of the request: only time and client are missing; made by `wording`."""

@@ -15,7 +15,7 @@ from preamp.edge.tallies import Tally
 from preamp.store.access_logs import RepeatedLine
 
 OVERHEAD = 1024
-"""Bytes that an entry costs besides the answer's, roughly: its key, the Date line."""
+"""Bytes that an entry costs besides those of the answer and the URL, roughly: its key, the Date line."""
 
 
 Pairs = list[tuple[bytes, bytes]]
@@ -71,7 +71,8 @@ class Prepared:
     @property
     def size(self) -> int:
         """Bytes that it takes."""
-        return len(self.data) + OVERHEAD
+        # The URL is in the key as well as in the line.
+        return len(self.data) + OVERHEAD + (2 * self.line.size if self.line else 0)
 
 
 class Kept(Protocol):

@@ -142,7 +142,7 @@ class Route:
 
     @property
     def size(self) -> int:
-        return OVERHEAD + len(self.lines)
+        return OVERHEAD + 5 * len(self.lines)  # the URL is in the key and in the request, too
 
     def drop(self) -> None:
         """It takes no more than itself."""
