@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from types import SimpleNamespace
 
+from preamp.edge.fastlane.cycle import Cycle
 from preamp.edge.fastlane.memo import Memo, Prepared
 from preamp.edge.proxy.forward import Job
 from preamp.edge.proxy.passage import Route, Way
@@ -58,3 +60,24 @@ def test_what_leads_to_a_server_does_not_keep_what_a_visitor_said():
     assert kept.way.job.request == dataclasses.replace(request, headers={}, address="", forwarded_for=())
     shortcuts.remember({}, request, site, "name", way)
     assert len(memo) == 1
+
+
+def test_an_application_that_fails_after_the_head_is_500():
+    written: list[bytes] = []
+    protocol = SimpleNamespace(
+        transport=SimpleNamespace(write=written.append, close=lambda: written.append(b"closed")),
+        flow=SimpleNamespace(write_paused=False),
+        lane=SimpleNamespace(default_lines=lambda _pairs: b"date: now\r\n"),
+        server_state=SimpleNamespace(default_headers=[(b"date", b"now")]),
+        on_response_complete=lambda: None,
+    )
+    scope = {"method": "GET", "http_version": "1.1"}
+
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("as a test")
+
+    asyncio.run(Cycle(protocol, scope, keep_alive=True, expects_continue=False).run(app))
+    head, _, body = b"".join(written).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert (b"chunked" in head, body) == (False, b"500 Internal Server Error\nclosed")

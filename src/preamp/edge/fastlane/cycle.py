@@ -172,6 +172,7 @@ class Cycle:
         parts = [STATUS_LINE[status], protocol.lane.default_lines(protocol.server_state.default_headers)]
         count = 1 + len(protocol.server_state.default_headers)
         says_close = False
+        self._left = None
         for name, value in headers:
             if name == b"content-length":
                 self._left = int(value)
@@ -185,8 +186,8 @@ class Cycle:
         if not self.keep_alive and not says_close:
             parts.append(b"connection: close\r\n")
             count += 1
-        if self._left is None and self._sends_body and self._scope["http_version"] == "1.1":
-            self._chunked = True
+        self._chunked = self._left is None and self._sends_body and self._scope["http_version"] == "1.1"
+        if self._chunked:
             parts.append(b"transfer-encoding: chunked\r\n")
             count += 1
         parts.append(b"\r\n")
