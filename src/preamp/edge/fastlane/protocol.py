@@ -19,8 +19,8 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from preamp.edge.accesslog import RECEIVED
-from preamp.edge.encodings import preference
 from preamp.edge.fastlane.cycle import Cycle
+from preamp.edge.fastlane.heads import NOTHING, PLAIN, key_of
 from preamp.edge.fastlane.lane import Lane
 from preamp.edge.fastlane.memo import Prepared
 from preamp.edge.fastlane.wordings import LONGEST, Wording
@@ -37,39 +37,10 @@ HEAD_SECONDS = 20.0
 """How long a request may take to arrive, up to the end of its head."""
 MOST_HEAD = 64 * 1024
 """Bytes of one request's head; more is answered with 431."""
-LONGEST_TAG_LIST = 128
 
 log = logging.getLogger(__name__)
 
-# Headers that change an answer in a way the memo's key does not tell, or that come with a body.
-_SLOW = (
-    b"authorization",
-    b"content-length",
-    b"expect",
-    b"if-match",
-    b"if-modified-since",
-    b"if-range",
-    b"if-unmodified-since",
-    b"range",
-    b"transfer-encoding",
-    b"upgrade",
-    b"x-amplify-dpl",
-)
-# The others that matter, by their place in the list that `_look` fills.
-_TAKEN = (
-    b"host",
-    b"accept-encoding",
-    b"if-none-match",
-    b"connection",
-    b"x-forwarded-proto",
-    b"cookie",
-    b"referer",
-    b"user-agent",
-    b"x-forwarded-for",
-)
-_PLACES = {name: place for place, name in enumerate(_TAKEN)} | dict.fromkeys(_SLOW, -1)
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
-_NOTHING: list[bytes | None] = [None] * len(_TAKEN)
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -78,7 +49,6 @@ class EdgeProtocol(HttpToolsProtocol):
     lane: Lane
     cycle: Cycle | None  # type: ignore[assignment]
     """Of the newest request that the application answers."""
-    _NO_ENCODING = (preference(None),)
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -100,7 +70,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._client = "-"
         self._port = "0"
         self._peer_is_trusted = False
-        self._seen = _NOTHING
+        self._seen = NOTHING
         self._wordings = self.lane.wordings.get
         self._is_stale = self.lane.is_stale
         self._begun = 0
@@ -237,8 +207,10 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        key = self._key()
-        found = None
+        key = found = None
+        method = self.parser.get_method()
+        if method in PLAIN and self.parser.get_http_version() == "1.1":
+            key, self._seen = key_of(method, self.url, self.headers, self.lane, trusted=self._peer_is_trusted)
         if key is not None and not self._is_answering() and not self.lane.is_stale():
             found = self.lane.memo.get(key)
         if isinstance(found, Prepared):
@@ -300,37 +272,6 @@ class EdgeProtocol(HttpToolsProtocol):
         task = self.loop.create_task(cycle.run(self.app))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-
-    def _key(self) -> Hashable | None:
-        """None for requests that only the application answers."""
-        method = self.parser.get_method()
-        if (method != b"GET" and method != b"HEAD") or self.parser.get_http_version() != "1.1":
-            return None
-        seen = self._seen = _NOTHING.copy()
-        places = _PLACES
-        for name, value in self.headers:
-            place = places.get(name)
-            if place is None:
-                continue
-            if place < 0 or seen[place] is not None:
-                return None
-            seen[place] = value
-        host, encodings, tags, connection, proto, cookie, *_ = seen
-        if connection is not None and connection.lower() != b"keep-alive":
-            return None
-        if host is None or self.url[:1] != b"/" or (tags is not None and len(tags) > LONGEST_TAG_LIST):
-            return None
-        deployment = None
-        if cookie is not None and b"_dpl=" in cookie:
-            if cookie.count(b"_dpl=") > 1:
-                return None
-            place = cookie.index(b"_dpl=")
-            deployment = cookie[
-                cookie.rfind(b";", 0, place) + 1 : cookie.find(b";", place) % (len(cookie) + 1)
-            ]
-        chosen = self._NO_ENCODING[0] if encodings is None else self.lane.encoding_class(encodings)
-        told = proto if self._peer_is_trusted else None
-        return (method, host, self.url, chosen, tags, told, deployment)
 
     def _answer(self, found: Prepared) -> None:
         """The memo's answer to the request whose head was parsed."""
