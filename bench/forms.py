@@ -13,12 +13,15 @@ from typing import Any
 
 from sqlalchemy import select
 
+from bench.processes import cpu_seconds, pss_mb
 from bench.report import median, need, percentile, table
+from preamp.server.roles import Role
 from preamp.settings import Settings
 from preamp.store.stores import open_database
 from preamp.store.tables import attempts, branches
 from tests.support.cluster import running_cluster
-from tests.support.preamp import TERMINAL, running, until
+from tests.support.preamp import TERMINAL, Preamp, running, until
+from tests.support.processes import processes_of
 from tests.support.repositories import STATIC_SPEC, new_repository
 
 JOBS = int(os.environ.get("JOBS", "60"))
@@ -41,7 +44,7 @@ def embedded(folder: Path) -> Iterator[Form]:
         yield Form(
             preamp.client(),
             Settings(data=folder / "data"),
-            lambda: {"parent": parent.pid, **children(parent.pid)},
+            lambda: {"parent": parent.pid, **children(preamp)},
         )
 
 
@@ -123,27 +126,13 @@ def idle_cost(pids: dict[str, int]) -> dict[str, tuple[float, float]]:
     }
 
 
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def pss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    raise LookupError(f"no Pss of {pid}")
-
-
-def children(pid: int) -> dict[str, int]:
+def children(preamp: Preamp) -> dict[str, int]:
     """By role; more of one role are numbered."""
-    found: dict[str, int] = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-        role = words[-2].decode()
-        count = sum(name.split()[0] == role for name in found)
-        found[f"{role} {count + 1}" if count else role] = int(child)
-    return found
+    return {
+        f"{role} {number}" if number > 1 else role.value: pid
+        for role in Role
+        for number, pid in enumerate(processes_of(preamp, role), 1)
+    }
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ from botocore.credentials import Credentials
 from sqlalchemy import insert, update
 
 from bench import moto
+from bench.processes import pss_mb
 from bench.report import need, table
 from bench.wrk import CONNECTIONS, SECONDS, Load, Request, load, signed
 from preamp.model.times import now_ms
 from preamp.store.database import open_sqlite
 from preamp.store.tables import branches, jobs
 from tests.support.preamp import Preamp, running
+from tests.support.processes import processes_of
 
 SIZES = tuple(int(size) for size in os.environ.get("SIZES", "1000,1000000").split(","))
 PROCESSES = (1, 2)
@@ -81,7 +83,7 @@ def measure(
         for name, request in requests.items():
             found[name].append(load(wrk, request))
     best = {name: max(loads, key=lambda one: one.requests_per_s) for name, loads in found.items()}
-    return best, max(control_memory(preamp))
+    return best, max(pss_mb(pid) for pid in processes_of(preamp, "control"))
 
 
 def report(found: dict[str, Load], memory: float, processes: int) -> None:
@@ -103,22 +105,6 @@ def report(found: dict[str, Load], memory: float, processes: int) -> None:
             for name, one in found.items()
         ],
     )
-
-
-def control_memory(preamp: Preamp) -> Iterator[float]:
-    """MiB of each control process: its own pages and its share of those it has in common with others."""
-    for pid in _control_processes(preamp):
-        for line in (Path("/proc") / pid / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                yield int(line.split()[1]) / 1024
-
-
-def _control_processes(preamp: Preamp) -> Iterator[str]:
-    assert preamp.process is not None
-    pid = preamp.process.pid
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if b"control" in (Path("/proc") / child / "cmdline").read_bytes():
-            yield child
 
 
 def fill(data: Path, app_id: str, account: str, size: int) -> None:

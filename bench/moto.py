@@ -8,9 +8,6 @@ quickest that was found (50 names, an eighth of the bytes).
 from __future__ import annotations
 
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +16,7 @@ import boto3
 from botocore.credentials import Credentials
 
 from bench.environment import free_port, program
+from bench.processes import wait_until_answers
 from bench.wrk import Request, signed
 
 REGION = "us-east-1"
@@ -37,7 +35,7 @@ def serving() -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(url, process)
+        wait_until_answers(f"{url}/moto-api/data.json", process)
         yield url
     finally:
         process.terminate()
@@ -71,16 +69,3 @@ def _client(service: str, url: str) -> Any:
         aws_access_key_id=KEY.access_key,
         aws_secret_access_key=KEY.secret_key,
     )
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(f"{url}/moto-api/data.json", timeout=5).close()
-        except (urllib.error.URLError, ConnectionError):
-            assert process.poll() is None, "moto_server ended"
-            assert time.monotonic() < deadline, "moto_server does not answer"
-            time.sleep(0.1)
-        else:
-            return

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 from botocore.credentials import Credentials
 from sqlalchemy import func, select
 
+from bench.processes import wait_until_answers
 from bench.report import percentile, table
 from bench.wrk import CONNECTIONS, Request, signed
 from preamp.model.branches import BranchConfig
@@ -91,16 +91,7 @@ def control_only(preamp: Preamp) -> Iterator[str]:
     process = subprocess.Popen([*command, "--control", preamp.control])
     url = f"http://{preamp.control}"
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/_preamp/health", timeout=5).close()
-            except OSError:
-                assert process.poll() is None, "the control process ended"
-                assert time.monotonic() < deadline, "the control process does not answer"
-                time.sleep(0.05)
-            else:
-                break
+        wait_until_answers(f"{url}/_preamp/health", process)
         yield url
     finally:
         process.terminate()

@@ -15,15 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.edge.run import CONNECTIONS, ROUNDS, SECONDS, Load, Sample, medians, wrk
-from bench.edge.servers import (
-    Server,
-    client_cpus,
-    free_port,
-    preamp_edge,
-    running_caddy,
-    running_nginx,
-)
+from bench.edge.servers import Server, client_cpus, preamp_edge, running_caddy, running_nginx
 from bench.edge.site import HOST, Site, make_site
+from bench.environment import free_port
 from bench.report import need, table
 from preamp.model.apps import CustomRule
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import uvloop
 
 from bench.edge.site import HOST, RULES, Site
+from bench.environment import free_port
+from bench.processes import cpu_seconds, pss_mb
 from bench.report import need
 from preamp.edge import app
 from preamp.edge.server import EdgeConfig, serve
@@ -37,20 +39,11 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Of all its processes, so far."""
-        ticks = 0
-        for pid in self.pids:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return sum(map(cpu_seconds, self.pids))
 
     def memory_mb(self) -> float:
         """Proportional set size: pages that processes share are counted once."""
-        total = 0
-        for pid in self.pids:
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1])
-        return total / 1024
+        return sum(map(pss_mb, self.pids))
 
 
 def server_cpus() -> set[int]:
@@ -141,11 +134,6 @@ def running_caddy(folder: Path, config: str, port: int) -> Iterator[Server]:
     finally:
         child.terminate()
         child.wait(20)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def wait(port: int) -> None:
