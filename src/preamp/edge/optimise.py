@@ -64,4 +64,5 @@ class Optimiser:
         except (OSError, DependentServiceFailure) as error:
             raise BlobUnreadable(str(error)) from error
         route = site.content.routes.find(canonical(path)).route
-        return Source(status=200, body=data, cache_control=route.target.cache_control or CACHE_CONTROL)
+        cache_control = route.target.cache_control or CACHE_CONTROL
+        return Source(status=200, body=data, cache_control=cache_control, digest=body.blob)

@@ -162,7 +162,9 @@ async def _examine(source: Source, *, until_ms: int) -> _Found:
     kind = kind_of(body)
     if kind is None:
         raise ImageError(400, "the source is no image of a known kind: JPEG, PNG, WebP, AVIF, GIF or SVG")
-    digest = await asyncio.to_thread(source_digest, body)
+    digest = source.digest
+    if digest is None:
+        digest = await asyncio.to_thread(source_digest, body)
     seen = Seen(digest=digest, kind=kind, until_ms=until_ms, cache_control=source.cache_control)
     return _Found(seen=seen, body=body)
 

@@ -23,6 +23,8 @@ class Source:
     """At most MOST_BYTES; nothing that counts unless the status is 200."""
     cache_control: str | None = None
     """The header."""
+    digest: str | None = None
+    """SHA-256 of the body, lower-case hexadecimal; None: it has to be counted."""
 
 
 def too_large(size: int | None = None) -> ImageError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import pyvips
 
+from preamp.edge.images import images
 from tests.support.compute import IMAGE_SETTINGS, FakeCompute, manifest, target
 from tests.support.edge import World, running_edge
 from tests.support.images import jpeg, large_png, photo, png, quarters
@@ -67,6 +68,13 @@ def test_every_visitor_gets_what_he_accepts(site):
         ):
             reply = get("/img/x?url=/photo.jpg&width=200", f"Accept: {accept}")
             assert reply.headers["content-type"] == content_type
+
+
+def test_a_file_of_the_release_is_not_hashed_for_each_visitor(site, monkeypatch):
+    """It has the name that it would get."""
+    monkeypatch.setattr(images, "source_digest", None)
+    get, _ = site
+    assert get("/img/x?url=/photo.jpg&width=100").status == 200
 
 
 def test_methods_and_conditions(site):
