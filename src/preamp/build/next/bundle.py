@@ -17,7 +17,7 @@ from pathlib import Path
 from preamp.build.artifacts import Collected
 from preamp.build.errors import BuildFailed
 from preamp.build.next.modules import production_packages
-from preamp.build.next.output import NextBuild, package_folder
+from preamp.build.next.output import NextBuild, package_place
 from preamp.build.next.routes import ENTRYPOINT, manifest
 from preamp.build.trees import Tree, move
 from preamp.model.deploy_manifest import COMPUTE_FOLDER, FILE_NAME, RESOURCE, STATIC_FOLDER
@@ -88,7 +88,7 @@ def _standalone(build: NextBuild, server: Path) -> _Plan:
 
 
 def _production(build: NextBuild) -> _Plan:
-    if package_folder(build.app, build.root, "next") is None:
+    if package_place(build.app, build.root, "next") is None:
         raise BuildFailed(
             "Next.js was built, but the package `next` is not in node_modules, so there is nothing to serve "
             "it with: set `output: 'standalone'` in next.config.js, or install into node_modules"

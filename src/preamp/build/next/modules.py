@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from preamp.build.next.output import read_table
+from preamp.build.next.output import package_place, read_table
 from preamp.build.trees import Tree
 
 _BUILD_ONLY = "@next/swc-"
@@ -33,7 +33,7 @@ def production_packages(app: Path, root: Path) -> Packages:
     waiting = [(app, name) for name in _names(app, own=True)]
     while waiting:
         user, name = waiting.pop()
-        place = _place(user, root, name)
+        place = package_place(user, root, name)
         if place is None:
             continue
         real = place.resolve()
@@ -56,20 +56,3 @@ def _names(package: Path, *, own: bool) -> Iterator[str]:
             plain = str(name).split("/")
             if not str(name).startswith(_BUILD_ONLY) and ".." not in plain and "" not in plain:
                 yield str(name)
-
-
-def _place(user: Path, root: Path, name: str) -> Path | None:
-    """As Node looks: in each `node_modules` on the way up."""
-    folder = user
-    while folder.is_relative_to(root):
-        if folder.name != "node_modules":
-            place = folder / "node_modules" / name
-            # the folder of a scope, such as @org, may be a link too
-            if (
-                place.parent.resolve() == place.parent
-                and place.is_dir()
-                and place.resolve().is_relative_to(root)
-            ):
-                return place
-        folder = folder.parent
-    return None

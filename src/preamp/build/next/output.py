@@ -78,8 +78,8 @@ def next_build(output: Path, root: Path) -> NextBuild | None:
     if not isinstance(config, dict):
         return None
     app = _app(output, root, str(config.get("distDir") or ""))
-    package = package_folder(app, root, "next")
-    version = str(read_table(package, "package.json").get("version")) if package else ""
+    package = package_place(app, root, "next")
+    version = str(read_table(package.resolve(), "package.json").get("version")) if package else ""
     return NextBuild(
         root=root,
         app=app,
@@ -91,13 +91,19 @@ def next_build(output: Path, root: Path) -> NextBuild | None:
     )
 
 
-def package_folder(app: Path, root: Path, name: str) -> Path | None:
-    """Where Node finds a package from `app`, at most up to `root`; real."""
-    folder = app
+def package_place(user: Path, root: Path, name: str) -> Path | None:
+    """Where Node finds a package: in a `node_modules` on the way up, at most up to `root`."""
+    folder = user
     while folder.is_relative_to(root):
-        found = (folder / "node_modules" / name).resolve()
-        if found.is_dir() and found.is_relative_to(root):
-            return found
+        if folder.name != "node_modules":
+            place = folder / "node_modules" / name
+            # the folder of a scope, such as @org, may be a link too
+            if (
+                place.parent.resolve() == place.parent
+                and place.is_dir()
+                and place.resolve().is_relative_to(root)
+            ):
+                return place
         folder = folder.parent
     return None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from preamp.build.errors import SpecError
-from preamp.build.next.output import next_build, package_folder
+from preamp.build.next.output import next_build, package_place
 from tests.unit.build.next.support import Site, put
 
 
@@ -132,4 +132,4 @@ def test_middleware(tmp_path: Path, file: str, text: str, found: bool) -> None:
 def test_a_package_is_looked_for_no_higher_than_the_repository(tmp_path: Path) -> None:
     put(tmp_path / "node_modules/next/package.json", "{}")
     (tmp_path / "src/web").mkdir(parents=True)
-    assert package_folder(tmp_path / "src/web", tmp_path / "src", "next") is None
+    assert package_place(tmp_path / "src/web", tmp_path / "src", "next") is None
