@@ -210,8 +210,9 @@ class Reply:
 class Client:
     """One connection, and no more cleverness than needed to read an answer."""
 
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=30)
+    def __init__(self, port: int, *, address: str = "127.0.0.1") -> None:
+        """address: of this side."""
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(address, 0))
         self.file = self.sock.makefile("rb")
 
     def send(self, data: bytes) -> None:
@@ -259,8 +260,8 @@ class Edge:
     world: World
     port: int
 
-    def client(self) -> Client:
-        return Client(self.port)
+    def client(self, *, address: str = "127.0.0.1") -> Client:
+        return Client(self.port, address=address)
 
     def get(self, host: str, target: str = "/", *headers: str, method: str = "GET") -> Reply:
         with self.client() as client:

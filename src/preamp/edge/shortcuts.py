@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from preamp.edge.fastlane.memo import Memo
+from preamp.edge.proxy.known import Answers
 from preamp.edge.proxy.passage import Route, Way
 from preamp.edge.request import Request
 from preamp.edge.site import LoadedSite
@@ -44,12 +45,9 @@ class Shortcuts:
             return
         if not self._table.is_current(site):
             return
-        route = Route(
-            # What the key does not tell does not matter, and a visitor may say much.
-            way=way(replace(request, headers={}, address="", forwarded_for=())),
-            name=name,
-            app_id=site.app_id,
-            access_log=self._log,
-            tallies=self._tallies,
+        # What the key does not tell does not matter, and a visitor may say much.
+        asked = replace(request, headers={}, address="", forwarded_for=())
+        answers = Answers(
+            request=asked, app_id=site.app_id, name=name, access_log=self._log, tallies=self._tallies
         )
-        self._memo.put(key, route, owner=site.app_id)
+        self._memo.put(key, Route(way=way(asked), answers=answers), owner=site.app_id)

@@ -66,19 +66,20 @@ class RepeatedLine:
 
 
 class Repetition:
-    """The same for one wording of the request: only time and client are missing; made by `wording`."""
+    """The same for one wording of the request: only times and client are missing; made by `wording`."""
 
     __slots__ = ("_lines", "_log", "_turn", "key", "parts")
 
-    def __init__(self, log: AccessLog, key: tuple[str, str], parts: tuple[str, str, str]) -> None:
+    def __init__(self, log: AccessLog, key: tuple[str, str], parts: tuple[str, str, str, str]) -> None:
         self.key = key
         self.parts = parts
         self._log = log
         self._turn = -1
         self._lines: list[str] = []
 
-    def write(self, client: str, port: str) -> None:
-        """The answer was sent once more; a fraction of the cost of `AccessLog.add`."""
+    def write(self, client: str, port: str, taken: str = "0.000") -> None:
+        """The answer was sent once more, `taken` seconds after the request came; a fraction of the cost of
+        `AccessLog.add`."""
         log = self._log
         second = int(time.time())
         clock = log.clock
@@ -87,8 +88,8 @@ class Repetition:
         if self._turn != log.turn:
             self._turn = log.turn
             self._lines = log.lines_of(*self.key)
-        first, middle, last = self.parts
-        self._lines.append(f"{clock[2]}{first}{client}{middle}{port}{last}")
+        start, request, told, end = self.parts
+        self._lines.append(f"{clock[2]}{start}{client}{request}{taken}{told}{port},{taken}{end}")
         log.counted()
 
 
@@ -179,7 +180,7 @@ class AccessLog:
         content_length: int | None,
         protocol: str = "http",
     ) -> RepeatedLine:
-        """For an answer that is prepared once and sent again and again; the parameters are those of `add`."""
+        """For an answer that is given again and again; the parameters are those of `add`."""
         return RepeatedLine(
             (app_id, name),
             (
@@ -188,7 +189,7 @@ class AccessLog:
                 f",{_text(query)},",
                 f",{result},-,{_text(host)},{protocol},",
                 f",-,-,{result},HTTP/1.1,-,-,",
-                f",0.000,{result},{_text(content_type)},{_number(content_length)},-,-\n",
+                f",{result},{_text(content_type)},{_number(content_length)},-,-\n",
             ),
         )
 
@@ -209,8 +210,8 @@ class AccessLog:
         except KeyError:
             told = [self._field(value) for value in values]
         first, second, third, fourth, fifth, last = line.parts
-        middle = f"{second}{told[0]},{told[1]}{third}{told[2]}{fourth}{received},0.000,{told[3]}{fifth}"
-        return Repetition(self, line.key, (first, middle, last))
+        client = f"{second}{told[0]},{told[1]}{third}{told[2]}{fourth}{received},"
+        return Repetition(self, line.key, (first, client, f",{told[3]}{fifth}", last))
 
     def _field(self, value: bytes | None) -> str:
         known = self._fields.get(value)

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from preamp.edge.fastlane.protocol import EdgeProtocol
 from preamp.edge.proxy import passage
 from preamp.edge.proxy.passage import Passage
 from preamp.model.apps import CustomRule
@@ -126,6 +127,34 @@ def test_a_head_that_was_seen_before_is_not_parsed(edge, host, ways, upstream):
         client.send(head * 10)
         assert [client.read().body for _ in range(10)] == [b"<h1>page</h1>"] * 10
     assert edge.get(host, target, method="HEAD").headers["content-length"] == "13"
+
+
+def test_the_same_bytes_are_not_parsed_and_each_visitor_is_told_of_by_its_address(
+    edge, host, ways, monkeypatch
+):
+    parsed: list[bytes] = []
+    parse = EdgeProtocol.on_headers_complete
+
+    def on_headers_complete(self):
+        parsed.append(self.url)
+        parse(self)
+
+    monkeypatch.setattr(EdgeProtocol, "on_headers_complete", on_headers_complete)
+    addresses = [f"127.0.0.{number}" for number in range(2, 6)]
+    for address in addresses:
+        with edge.client(address=address) as client:
+            told = json.loads(client.get(host, "/api/echo?bytes", "Via: 1.1 other").body)
+        assert dict(told["headers"])["x-forwarded-for"] == address
+        assert dict(told["headers"])["via"] == "1.1 other, 1.1 preamp"
+    assert parsed == [b"/api/echo?bytes"] * 2  # the first was the application's, the second was remembered
+    assert ways.count("finished") == 3
+    folder = edge.world.folder / "access"
+
+    def clients():
+        found = lines_of(folder, "dpassage", host)
+        return [line["c-ip"] for line in found if line["cs-uri-query"] == "bytes"]
+
+    until(lambda: clients() == addresses)
 
 
 @pytest.mark.parametrize("target", ["chunked/300000", "until-close"])

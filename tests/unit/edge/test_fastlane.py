@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from preamp.edge.fastlane.cycle import Cycle
 from preamp.edge.fastlane.memo import Memo, Prepared
 from preamp.edge.proxy.forward import Job
+from preamp.edge.proxy.known import Answers
 from preamp.edge.proxy.passage import Route, Way
 from preamp.edge.request import Request
 from preamp.edge.shortcuts import MEMO_KEY, Shortcuts
@@ -35,7 +36,8 @@ def test_long_urls_count(tmp_path):
     known = {"host": "h", "method": "GET", "query": "", "status": 404, "result": "Error", "sent": 1}
     line = log.repeated("d1", "h", path=path, **known, content_type="", content_length=None)
     request = Request(method="GET", scheme="http", authority="h", raw_path=path, query="", headers={})
-    route = Route(way=way(request), name="h", app_id="d1", access_log=log, tallies=Tallies())
+    answers = Answers(request=request, app_id="d1", name="h", access_log=log, tallies=Tallies())
+    route = Route(way=way(request), answers=answers)
     assert Prepared(b"", b"", line).size > 2 * len(path)  # key, and line of the log
     assert route.size > 4 * len(path)  # key, request, and both heads
 

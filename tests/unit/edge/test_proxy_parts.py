@@ -15,10 +15,11 @@ from preamp.edge.proxy.headers import (
     response_headers,
     wants_websocket,
 )
-from preamp.edge.proxy.passage import Known
+from preamp.edge.proxy.known import Answers
 from preamp.edge.proxy.tunnel import Tunnel
 from preamp.edge.request import Request
 from preamp.edge.skew import wanted_job
+from preamp.edge.tallies import Tallies
 from preamp.edge.upstream.addresses import AddressPolicy
 from preamp.edge.upstream.connection import ResponseHead
 from preamp.edge.upstream.deadlines import Deadlines
@@ -110,9 +111,11 @@ def test_answers_of_unknown_length_and_without_body_lose_their_length():
 
 
 def test_what_an_answer_is_compared_with():
+    answers = Answers(request=request(), app_id="d1", name="site", access_log=None, tallies=Tallies())
+
     def total(data: bytes, *headers: tuple[bytes, bytes], status: int = 200, has_length: bool = True) -> int:
         found = ResponseHead(status=status, headers=headers, has_length=has_length)
-        return Known.of(found, response_headers(found), data, b"body").total
+        return answers.know(found, response_headers(found), data, b"body").total
 
     length = (b"content-length", b"4")
     data = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"

@@ -215,12 +215,7 @@ class Cycle:
         if body:
             protocol.transport.write(body)
         if not more:
-            self.response_complete = True
-            if self._waiter is not None:
-                self._tell()
-            if not self.keep_alive:
-                protocol.transport.close()
-            protocol.on_response_complete()
+            self._complete()
 
     def send_whole(self, status: int, lines: bytes, body: bytes) -> None:
         """A whole answer to GET with a length; `lines` are its headers, which were sent before by `start`."""
@@ -228,8 +223,16 @@ class Cycle:
         defaults = protocol.lane.default_lines(protocol.server_state.default_headers)
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         self._started = True
-        self._head = b"".join((STATUS_LINE[status], defaults, lines, end))
-        self.write(body, more=False)
+        protocol.transport.write(b"".join((STATUS_LINE[status], defaults, lines, end, body)))
+        self._complete()
+
+    def _complete(self) -> None:
+        self.response_complete = True
+        if self._waiter is not None:
+            self._tell()
+        if not self.keep_alive:
+            self._protocol.transport.close()
+        self._protocol.on_response_complete()
 
     def hand_over(self) -> None:
         """Let the application answer."""

@@ -24,7 +24,7 @@ from preamp.edge.fastlane.heads import NOTHING, PLAIN, key_of
 from preamp.edge.fastlane.lane import Lane
 from preamp.edge.fastlane.memo import Prepared
 from preamp.edge.fastlane.wordings import LONGEST, Wording
-from preamp.edge.proxy.passage import Caller, Route
+from preamp.edge.proxy.passage import PreparedRequest, Route
 from preamp.edge.proxy.tunnel import Tunnel
 from preamp.edge.proxy.visitor import CONNECTION
 from preamp.edge.shortcuts import MEMO_KEY
@@ -60,8 +60,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._in_head = False
         self._between = True
         """Whether the parser has seen all of the last request and nothing of the next."""
-        self._wording: Wording | None = None
-        """What the last request was answered with, if its bytes tell all."""
+        self._wording: Wording | PreparedRequest | None = None
+        """What became of the last request, if its bytes tell all."""
         self._head_size = 0
         self._active_at: float | None = None
         """When something happened last; None: since the timer looked last."""
@@ -129,14 +129,18 @@ class EdgeProtocol(HttpToolsProtocol):
             known = self._wordings(data)
             if (
                 known is not None
-                and known.prepared.is_kept
                 and not self._is_answering()
                 and not self.flow.write_paused
                 and not self._is_stale()
             ):
-                self._active_at = None
-                self._write(known.prepared, known.line, self._client)
-                return
+                if isinstance(known, PreparedRequest):
+                    if known.route.is_kept:
+                        self._forward(known, self._client, self._client).end_body()
+                        return
+                elif known.prepared.is_kept:
+                    self._active_at = None
+                    self._write(known.prepared, known.line, self._client)
+                    return
         if self._upgrading:
             self._rest += data
             if len(self._rest) > MOST_HEAD:
@@ -245,26 +249,46 @@ class EdgeProtocol(HttpToolsProtocol):
         }
         if key is not None:
             scope[MEMO_KEY] = key
+        if route is not None and not self.flow.write_paused:
+            prepared = self._prepare(route, scope)
+            if prepared is not None:
+                self._forward(prepared, *self._addresses())
+                return
         keep_alive = version != "1.0" and self.parser.should_keep_alive()
         cycle = Cycle(self, scope, keep_alive=keep_alive, expects_continue=self.expect_100_continue)
         scope[CONNECTION] = cycle
-        waits = self._is_answering()
-        if waits:
+        if self._is_answering():
             self.flow.pause_reading()
             self._waiting.appendleft(cycle)
-        elif route is not None and not self.flow.write_paused and route.begin(cycle, scope, self._caller()):
-            self._running = cycle
         else:
             self.let_answer(cycle)
         self.cycle = cycle
 
-    def _caller(self) -> Caller:
-        *_, cookie, referer, user_agent, told = self._seen
-        address = chain = self._client
-        if told is not None and self._peer_is_trusted:
-            trust, text = self.lane.trust, told.decode("latin-1")
-            address, chain = trust.address(address, text), ", ".join(trust.chain(address, text))
-        return Caller(address=address, port=self._port, chain=chain, told=(referer, user_agent, cookie, told))
+    def _prepare(self, route: Route, scope: dict[str, Any]) -> PreparedRequest | None:
+        """For the request whose head was parsed."""
+        *_, proto, cookie, referer, user_agent, chain = self._seen
+        prepared = route.prepare(scope, (cookie, referer, user_agent, chain))
+        if chain is None and proto is None:
+            self._wording = prepared
+        return prepared
+
+    def _addresses(self) -> tuple[str, str]:
+        """The visitor's address, and what becomes of `X-Forwarded-For`."""
+        told = self._seen[-1]
+        if told is None or not self._peer_is_trusted:
+            return self._client, self._client
+        trust, text = self.lane.trust, told.decode("latin-1")
+        return trust.address(self._client, text), ", ".join(trust.chain(self._client, text))
+
+    def _forward(self, prepared: PreparedRequest, address: str, chain: str) -> Cycle:
+        """Send a request to another server at once; where that cannot be, the application answers."""
+        scope = prepared.scope.copy()
+        scope["client"], scope["server"] = self.client, self.server
+        cycle = Cycle(self, scope, keep_alive=True, expects_continue=False)
+        self.cycle = self._running = scope[CONNECTION] = cycle
+        if not prepared.begin(cycle, scope, address, self._port, chain):
+            self.let_answer(cycle)
+        return cycle
 
     def let_answer(self, cycle: Cycle) -> None:
         """Have the application answer."""

@@ -1,24 +1,25 @@
-"""Whole requests, by their bytes, whose answer is prepared.
+"""Whole requests, by their bytes, whose answer or whose way to another server is prepared.
 
 What a request means depends on its bytes alone, so one that was understood before need not be parsed again.
-Only those are here that the memo answered: plain GET and HEAD without a body.
+Only those are here that the memo knew: plain GET and HEAD without a body.
 """
 
 from __future__ import annotations
 
 from preamp.edge.fastlane.memo import Prepared
+from preamp.edge.proxy.passage import PreparedRequest
 from preamp.store.access_logs import Repetition
 
 LONGEST = 4096
 """Bytes of a request that is remembered."""
-OVERHEAD = 512
-"""Bytes that one costs besides its own, roughly: its place, its line for the access log."""
 
 
 class Wording:
     """What became of a request. `line` is None where no access log is written."""
 
     __slots__ = ("line", "prepared")
+    overhead = 512
+    """Bytes that one costs besides its own, roughly: its place, its line for the access log."""
 
     def __init__(self, prepared: Prepared, line: Repetition | None) -> None:
         self.prepared = prepared
@@ -31,14 +32,14 @@ class Wordings:
     def __init__(self, limit: int = 8 * 1024 * 1024) -> None:
         self.limit = limit
         self.size = 0
-        self._known: dict[bytes, Wording] = {}
+        self._known: dict[bytes, Wording | PreparedRequest] = {}
         self.get = self._known.get
         """By the bytes of a whole request, from its first to the end of its head."""
 
-    def put(self, request: bytes, wording: Wording) -> None:
+    def put(self, request: bytes, wording: Wording | PreparedRequest) -> None:
         if len(request) > LONGEST:
             return
-        size = 2 * len(request) + OVERHEAD  # the access log's line has much of it too
+        size = 2 * len(request) + wording.overhead  # the access log's line has much of it too
         if request not in self._known:
             if self.size + size > self.limit:
                 self._known.clear()

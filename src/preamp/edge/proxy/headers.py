@@ -63,7 +63,8 @@ def request_head(
     """
     out = [
         fixed_lines(request, origin=origin, target=target, host=host),
-        variable_lines(pairs, keep_authorization, ", ".join(request.forwarded_for)),
+        passed_lines(pairs, keep_authorization),
+        chain_line(", ".join(request.forwarded_for)),
     ]
     length = [value for name, value in pairs if name == b"content-length"]
     if is_chunked(pairs):
@@ -82,15 +83,20 @@ def fixed_lines(request: Request, *, origin: Origin, target: str, host: str | No
     ).encode("latin-1")
 
 
-def variable_lines(pairs: Pairs, keep_authorization: bool, chain: str) -> bytes:
-    """The headers that go on, and what is said of the visitor. `chain` becomes `X-Forwarded-For`."""
+def passed_lines(pairs: Pairs, keep_authorization: bool) -> bytes:
+    """The headers that go on, and `Via`."""
     dropped = _DROPPED | named if (named := _named_by_connection(pairs)) else _DROPPED
     if not keep_authorization:
         dropped |= {b"authorization"}  # it is for us: the password of the site is not the upstream's business
     lines = [b"%b: %b\r\n" % pair for pair in pairs if pair[0] not in dropped]
     via = b"".join([value + b", " for name, value in pairs if name == b"via"])
-    lines.append(b"x-forwarded-for: %b\r\nvia: %b%b\r\n" % (chain.encode("latin-1"), via, PSEUDONYM))
+    lines.append(b"via: %b%b\r\n" % (via, PSEUDONYM))
     return b"".join(lines)
+
+
+def chain_line(chain: str) -> bytes:
+    """`chain`: the visitor's address, after those that trusted proxies told."""
+    return b"x-forwarded-for: %b\r\n" % chain.encode("latin-1")
 
 
 def response_headers(head: ResponseHead) -> list[tuple[bytes, bytes]]:

@@ -13,23 +13,21 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from preamp.edge.accesslog import RECEIVED, head_size, result_of
+from preamp.edge.accesslog import RECEIVED
 from preamp.edge.proxy.forward import BEGUN, Begun, Job
-from preamp.edge.proxy.headers import fixed_lines, goes_in_circles, response_headers, variable_lines
+from preamp.edge.proxy.headers import chain_line, fixed_lines, goes_in_circles, passed_lines, response_headers
+from preamp.edge.proxy.known import Answers, Known, Pairs, Told
 from preamp.edge.proxy.visitor import CONNECTION, VisitorConnection
-from preamp.edge.tallies import Source, Tallies
-from preamp.edge.upstream.connection import ResponseHead, UpstreamConnection
+from preamp.edge.upstream.connection import UpstreamConnection
 from preamp.edge.upstream.origin import Origin
 from preamp.edge.upstream.pool import Pool
-from preamp.store.access_logs import AccessLog
+from preamp.store.access_logs import Repetition
 
 PATIENCE_SECONDS = 0.25
 """After so long without an answer the application waits for it."""
-LONGEST_HEAD = 2048
-"""Bytes of an answer's head that is remembered."""
 OVERHEAD = 8192
 """Bytes that a route costs, roughly."""
-Pairs = list[tuple[bytes, bytes]]
+Scope = MutableMapping[str, Any]
 Entry = Callable[[], tuple[Origin, Callable[[], None]] | None]
 
 
@@ -54,18 +52,6 @@ class Visitor(VisitorConnection, Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Caller:
-    """What differs from request to request."""
-
-    address: str
-    port: str
-    chain: str
-    """What `X-Forwarded-For` becomes."""
-    told: tuple[bytes | None, bytes | None, bytes | None, bytes | None]
-    """The headers `Referer`, `User-Agent`, `Cookie` and `X-Forwarded-For`."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Way:
     """How requests with one key of the memo are forwarded."""
 
@@ -78,59 +64,15 @@ class Way:
     """Whether an answer with a status is for the visitor."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """An answer of the server, and what became of its head."""
-
-    head: bytes
-    """As it came."""
-    total: int
-    """Bytes of head and body; 0: what comes next cannot be compared with it."""
-    status: int
-    lines: bytes
-    """Of the head as it was sent."""
-    sent: int
-    content_type: str
-    content_length: int | None
-
-    @classmethod
-    def of(cls, found: ResponseHead, headers: Pairs, data: bytes, body: bytes) -> Known:
-        """`data`: all that came, where it came at once."""
-        end = data.find(b"\r\n\r\n") + 4
-        own = dict(headers)
-        length = own.get(b"content-length")
-        # One head, one body of the length that it says, and nothing that tells how the connection goes on.
-        comparable = (
-            found.has_length
-            and end <= LONGEST_HEAD
-            and data[end:] == body
-            and length == str(len(body)).encode()
-            and found.status not in {204, 304}
-            and b"connection" not in own
-            and b"transfer-encoding" not in own
-        )
-        return cls(
-            head=data[:end],
-            total=len(data) if comparable else 0,
-            status=found.status,
-            lines=b"".join([b"%b: %b\r\n" % pair for pair in headers]),
-            sent=head_size(headers) + len(body),
-            content_type=own.get(b"content-type", b"").decode("latin-1"),
-            content_length=None if length is None else int(length),
-        )
-
-
 @dataclass(kw_only=True, slots=True)
 class Route:
     """An entry of the memo."""
 
     way: Way
-    name: str
-    """Of the access log."""
-    app_id: str
-    access_log: AccessLog | None
-    tallies: Tallies
+    answers: Answers
     used_at: float = field(default_factory=time.monotonic)
+    is_kept: bool = True
+    """Until the memo drops it: then no request goes by it any more."""
     known: Known | None = None
     """The last answer that the next one may be compared with."""
     lines: bytes = field(init=False)
@@ -145,37 +87,70 @@ class Route:
         return OVERHEAD + 5 * len(self.lines)  # the URL is in the key and in the request, too
 
     def drop(self) -> None:
-        """It takes no more than itself."""
+        self.is_kept = False
 
-    def begin(self, visitor: Visitor, scope: MutableMapping[str, Any], caller: Caller) -> bool:
-        """Send the request on its way; False: the application has to."""
-        pairs: Pairs = scope["headers"]
-        if goes_in_circles(pairs):
-            return False
-        entered = self.way.enter()
+    def prepare(self, scope: dict[str, Any], told: Told) -> PreparedRequest | None:
+        """None: the application has to say something about this one."""
+        if goes_in_circles(scope["headers"]):
+            return None
+        lines = passed_lines(scope["headers"], self.way.job.keep_authorization)
+        return PreparedRequest(self, scope, self.lines + lines, told)
+
+
+class PreparedRequest:
+    """What requests of the same bytes become, from whatever visitor."""
+
+    __slots__ = ("_known", "_line", "_lines", "_told", "route", "scope")
+
+    def __init__(self, route: Route, scope: dict[str, Any], lines: bytes, told: Told) -> None:
+        self.route = route
+        self.scope = scope
+        """Each request gets a copy."""
+        self._lines = lines
+        self._told = told
+        self._known: Known | None = None
+        self._line: Repetition | None = None
+
+    def begin(self, visitor: Visitor, scope: Scope, address: str, port: str, chain: str) -> bool:
+        """Send it on its way; False: the application has to. `chain` becomes `X-Forwarded-For`."""
+        way = self.route.way
+        entered = way.enter()
         if entered is None:
             return False
         origin, leave = entered
-        connection = self.way.pool.take(origin)
+        connection = way.pool.take(origin)
         if connection is None:
             leave()
             return False
-        self.used_at = time.monotonic()
-        lines = variable_lines(pairs, self.way.job.keep_authorization, caller.chain)
-        Passage(self, visitor, scope, caller, connection, origin, leave).begin(self.lines + lines + b"\r\n")
+        passage = Passage(self, visitor, scope, address, port, connection, origin, leave)
+        passage.begin(b"%b%b\r\n" % (self._lines, chain_line(chain)))
         return True
+
+    @property
+    def overhead(self) -> int:
+        """Bytes that one costs besides its own, roughly."""
+        return 4096 + 150 * len(self.scope["headers"])
+
+    def line(self, known: Known) -> Repetition | None:
+        """Of the access log, for this request with that answer."""
+        if self._known is not known:
+            self._known = known
+            self._line = self.route.answers.line(known, self._told, received=self.scope[RECEIVED])
+        return self._line
 
 
 class Passage:
     """One request under way."""
 
     __slots__ = (
+        "_address",
         "_begun_at",
-        "_caller",
         "_connection",
         "_data",
         "_leave",
         "_origin",
+        "_port",
+        "_prepared",
         "_route",
         "_scope",
         "_visitor",
@@ -183,18 +158,21 @@ class Passage:
 
     def __init__(
         self,
-        route: Route,
+        prepared: PreparedRequest,
         visitor: Visitor,
-        scope: MutableMapping[str, Any],
-        caller: Caller,
+        scope: Scope,
+        address: str,
+        port: str,
         connection: UpstreamConnection,
         origin: Origin,
         leave: Callable[[], None],
     ) -> None:
-        self._route = route
+        self._prepared = prepared
+        self._route = prepared.route
         self._visitor = visitor
         self._scope = scope
-        self._caller = caller
+        self._address = address
+        self._port = port
         self._connection = connection
         self._origin = origin
         self._leave = leave
@@ -203,6 +181,7 @@ class Passage:
     def begin(self, head: bytes) -> None:
         connection = self._connection
         self._begun_at = time.perf_counter()
+        self._route.used_at = time.monotonic()
         self._route.way.pool.deadlines.add(self, PATIENCE_SECONDS, self._hand_over)
         self._visitor.on_leaving = connection.close
         connection.begin(head, head_only=self._scope["method"] == "HEAD", upgrade=False)
@@ -250,7 +229,7 @@ class Passage:
         self._end()
         body = connection.take()
         visitor.write(body, more=False)
-        answer = Known.of(found, headers, self._data, body)
+        answer = self._route.answers.know(found, headers, self._data, body)
         if answer.total and connection.is_reusable and way.job.request.method == "GET":
             self._route.known = answer
         self._leave_server()
@@ -261,40 +240,13 @@ class Passage:
         self._leave()
         del self._scope[CONNECTION]  # each refers to the other: this spares the garbage collector
 
-    def _count(self, answer: Known) -> None:
-        route, caller, request = self._route, self._caller, self._route.way.job.request
-        tally = route.tallies.of(answer.status, Source.FORWARDED)
-        tally.requests += 1
-        tally.sent += answer.sent
-        if route.access_log is None:
-            return
-        taken = time.perf_counter() - self._begun_at
-        referer, user_agent, cookie, chain = [
-            "" if text is None else text.decode("latin-1") for text in caller.told
-        ]
-        route.access_log.add(
-            route.app_id,
-            route.name,
-            host=request.authority,
-            method=request.method,
-            path=request.raw_path,
-            query=request.query,
-            status=answer.status,
-            result=result_of(answer.status, forwarded=True),
-            sent=answer.sent,
-            client=caller.address,
-            port=int(caller.port),
-            protocol=request.scheme,
-            received=self._scope[RECEIVED],
-            taken=taken,
-            first_byte=taken,
-            referer=referer,
-            user_agent=user_agent,
-            cookie=cookie,
-            forwarded_for=chain,
-            content_type=answer.content_type,
-            content_length=answer.content_length,
-        )
+    def _count(self, known: Known) -> None:
+        known.tally.requests += 1
+        known.tally.sent += known.sent
+        line = self._prepared.line(known)
+        if line is not None:
+            taken = time.perf_counter() - self._begun_at
+            line.write(self._address, self._port, f"{taken:.3f}")
 
     def _hand_over(self) -> None:
         self._end()

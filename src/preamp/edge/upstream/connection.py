@@ -52,13 +52,17 @@ class UpstreamConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._patience: float | None = None
         """Seconds that the waiter waits without anything happening."""
-        self._reset(head_only=False, upgrade=False)
+        self._head_only = False
+        self._may_upgrade = False
         self._done = True
+        self.answered = False
+        """Whether anything of an answer came."""
+        self._reset()
 
-    def _reset(self, *, head_only: bool, upgrade: bool) -> None:
+    def _reset(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._head_only = head_only
-        self._may_upgrade = upgrade
+        self._is_used_up = False
+        """Whether what follows was changed by an answer."""
         self._fields: list[tuple[bytes, bytes]] = []
         self._head: ResponseHead | None = None
         self._head_size = 0
@@ -68,9 +72,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._reading_paused = False
         self._error: UpstreamBroken | None = None
         self._keep = True
-        self._done = False
-        self.answered = False
-        """Whether anything of an answer came."""
 
     # What the caller does
 
@@ -78,7 +79,12 @@ class UpstreamConnection(asyncio.Protocol):
         """Send the head of a request. `head_only`: the answer has no body (HEAD). Raises UpstreamBroken."""
         if self._lost is not None:
             raise UpstreamBroken("the connection was closed")
-        self._reset(head_only=head_only, upgrade=upgrade)
+        if self._is_used_up:
+            self._reset()
+        self._head_only = head_only
+        self._may_upgrade = upgrade
+        self._done = False
+        self.answered = False
         self.used += 1
         self.transport.write(head)
 
@@ -178,6 +184,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.answered = True
             if self.on_data is not None and self.on_data(data):
                 return
+            self._is_used_up = True
         if self._head is None:
             self._head_size += len(data)
             if self._head_size > MOST_HEAD + HIGH_WATER:
