@@ -8,6 +8,7 @@ import pytest
 
 from preamp.build.errors import BuildFailed
 from preamp.build.trees import Moved, Tree, move
+from tests.unit.build.next.support import contents
 
 
 @pytest.fixture
@@ -32,14 +33,7 @@ def moved(
     output.mkdir()
     warnings: list[str] = []
     result = move(trees, links=links, output=output, copy=copy, warn=warnings.append)
-    seen = {
-        path.relative_to(output).as_posix(): f"-> {path.readlink()}"
-        if path.is_symlink()
-        else path.read_text()
-        for path in sorted(output.rglob("*"))
-        if path.is_symlink() or path.is_file()
-    }
-    return result, seen, warnings
+    return result, contents(output), warnings
 
 
 def test_files_go_where_they_are_said_to(source: Path) -> None:

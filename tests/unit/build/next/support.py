@@ -54,14 +54,18 @@ class Site:
         """The bundle, its files and links with their texts, and the warnings."""
         warnings: list[str] = []
         bundled = bundle(self.build(), output=output, runtime="nodejs22.x", copy=copy, warn=warnings.append)
-        seen = {
-            path.relative_to(output).as_posix(): f"-> {path.readlink()}"
-            if path.is_symlink()
-            else path.read_text()
-            for path in sorted(output.rglob("*"))
-            if path.is_symlink() or path.is_file()
-        }
-        return bundled, seen, warnings
+        return bundled, contents(output), warnings
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Files with their texts, and links with where they lead."""
+    return {
+        path.relative_to(folder).as_posix(): f"-> {path.readlink()}"
+        if path.is_symlink()
+        else path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
 
 
 def put(path: Path, text: str = "") -> Path:
