@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -14,7 +14,29 @@ ARRIVAL_SECONDS = 0.2
 
 
 class GentleServer(uvicorn.Server):
-    """Leaves signals to the process, which has more to stop than a server."""
+    """Leaves signals to the process, which has more to stop than a server. `ready` is called when connections
+    are accepted."""
+
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None] | None = None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def serve_until(self, stop: asyncio.Event, sockets: list[socket.socket]) -> None:
+        """Serve until `stop` is set, then finish what is under way and close the sockets."""
+        stopping = asyncio.create_task(self._stop_after(stop))
+        try:
+            await self.serve(sockets=sockets)
+        finally:
+            stopping.cancel()
+
+    async def _stop_after(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self._ready is not None:
+            self._ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -158,7 +158,7 @@ async def serve(
         shortcuts=Shortcuts(memo=memo, table=table, access_log=access_log, tallies=tallies),
         tallies=tallies,
     )
-    server = _Server(
+    server = GentleServer(
         uvicorn.Config(
             app,
             http=protocol_for(Lane(memo, table.is_stale, trust=trust, access_log=access_log)),
@@ -171,12 +171,11 @@ async def serve(
             proxy_headers=False,
             timeout_graceful_shutdown=max(1, round(config.drain_seconds)),
         ),
-        ready,
+        ready=ready,
     )
     tasks = [
         asyncio.create_task(table.follow()),
         asyncio.create_task(table.keep_small()),
-        asyncio.create_task(_stop(server, stop)),
     ]
     if access_log is not None:
         tasks.append(asyncio.create_task(access_log.keep_flushing()))
@@ -184,7 +183,7 @@ async def serve(
         written = keep_written(config.run, "edge", before=lambda: tallies.show(PROCESS))
         tasks.append(asyncio.create_task(written))
     try:
-        await server.serve(sockets=sockets)
+        await server.serve_until(stop, sockets)
     finally:
         for task in tasks:
             task.cancel()
@@ -203,19 +202,3 @@ async def serve(
 
 def _networks(texts: tuple[str, ...]) -> NetworkSet:
     return NetworkSet(map(parse_network, texts))
-
-
-class _Server(GentleServer):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self._ready is not None:
-            self._ready()
-
-
-async def _stop(server: _Server, stop: asyncio.Event) -> None:
-    await stop.wait()
-    server.should_exit = True

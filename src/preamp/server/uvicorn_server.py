@@ -28,13 +28,4 @@ async def serve_app(app: Any, sock: socket.socket, *, ready: Callable[[], None],
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = GentleServer(config)
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    while not server.started and not serving.done():  # noqa: ASYNC110 (uvicorn has a flag, no event)
-        await asyncio.sleep(0.005)
-    ready()
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    stopping.cancel()
-    await serving
+    await GentleServer(config, ready=ready).serve_until(stop, [sock])
