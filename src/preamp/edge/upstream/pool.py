@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import deque
 
 from preamp.edge.upstream.addresses import AddressPolicy
@@ -86,11 +87,10 @@ class Pool:
             return
         if rested is None:
             rested = self._idle[origin] = deque()
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
+        connection.idle_since = time.monotonic()
         rested.append(connection)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(IDLE_SECONDS / 2, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(IDLE_SECONDS / 2, self._sweep)
 
     def close(self) -> None:
         if self._sweeper is not None:
@@ -108,14 +108,15 @@ class Pool:
         self._open -= 1
 
     def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        oldest = loop.time() - IDLE_SECONDS
+        oldest = time.monotonic() - IDLE_SECONDS
         for origin, rested in list(self._idle.items()):
             while rested and (rested[0].idle_since < oldest or not rested[0].is_reusable):
                 self._discard(rested.popleft())
             if not rested:
                 del self._idle[origin]
-        self._sweeper = loop.call_later(IDLE_SECONDS / 2, self._sweep) if self._idle else None
+        self._sweeper = None
+        if self._idle:
+            self._sweeper = asyncio.get_running_loop().call_later(IDLE_SECONDS / 2, self._sweep)
 
     async def _connect(self, origin: Origin) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
