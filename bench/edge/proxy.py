@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from bench.edge.run import CONNECTIONS, ROUNDS, SECONDS, Load, Sample, medians, wrk
+from bench.edge.run import CONNECTIONS, ROUNDS, SECONDS, Load, Sample, rounds, wrk
 from bench.edge.servers import Server, client_cpus, preamp_edge, running_caddy, running_nginx
 from bench.edge.site import HOST, Site, make_site
 from bench.environment import free_port
@@ -76,15 +77,8 @@ def main() -> None:
             direct,
         ]
         for row, what in (("1 KB", "Requests"), ("WebSocket", "WebSocket messages")):
-            _show(what, [(way, _rounds(servers, row, way)) for way in WAYS])
-
-
-def _rounds(servers: list[Server], row: str, way: str) -> list[Sample]:
-    samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
-    for _ in range(ROUNDS):
-        for server in servers:
-            samples[server.name].append(measure(server, row, way))
-    return [medians(samples[server.name]) for server in servers]
+            found = [(way, rounds(servers, partial(measure, row=row, way=way))) for way in WAYS]
+            _show(what, found)
 
 
 def _show(what: str, rows: list[tuple[str, list[Sample]]]) -> None:
@@ -117,29 +111,16 @@ def _show(what: str, rows: list[tuple[str, list[Sample]]]) -> None:
 
 def nginx(site: Site, folder: Path, upstream: int, path: Path) -> contextlib.AbstractContextManager[Server]:
     port = free_port()
-    config = _NGINX.format(folder=folder, files=site.files, port=port, upstream=upstream, path=path)
-    return running_nginx(folder, config, port)
+    http = _NGINX.format(files=site.files, port=port, upstream=upstream, path=path)
+    return running_nginx(folder, http, port)
 
 
 def caddy(site: Site, folder: Path, upstream: int, path: Path) -> contextlib.AbstractContextManager[Server]:
-    port = free_port()
-    return running_caddy(
-        folder, _CADDY.format(files=site.files, port=port, upstream=upstream, path=path), port
-    )
+    site_block = _CADDY.format(files=site.files, upstream=upstream, path=path)
+    return running_caddy(folder, site_block, free_port())
 
 
-_NGINX = r"""
-worker_processes 2;
-daemon off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-  log_format lines '$time_iso8601,$bytes_sent,$remote_addr,$request_method,$host,$uri,$status,$http_referer,'
-    '$http_user_agent,$args,$http_cookie,$request_length,$request_time,$remote_port,$sent_http_content_type';
-  access_log {folder}/access.log lines buffer=64k flush=1s;
-  server_tokens off;
-  keepalive_requests 100000000;
+_NGINX = """
   upstream tcp {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 100000000; }}
   upstream unix {{ server unix:{path}; keepalive 64; keepalive_requests 100000000; }}
   map $http_upgrade $connection_header {{ default upgrade; "" ""; }}
@@ -155,16 +136,9 @@ http {{
     location /tcp/ {{ proxy_pass http://tcp/; }}
     location /unix/ {{ proxy_pass http://unix/; }}
   }}
-}}
 """
 
 _CADDY = """
-{{
-  admin off
-  auto_https off
-}}
-http://:{port} {{
-  bind 127.0.0.1
   root * {files}
   handle_path /tcp/* {{
     reverse_proxy 127.0.0.1:{upstream}
@@ -173,7 +147,6 @@ http://:{port} {{
     reverse_proxy unix/{path}
   }}
   file_server
-}}
 """
 
 

@@ -13,7 +13,9 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.edge.rules import rule_costs
@@ -115,15 +117,8 @@ def main() -> None:
         folder = Path(name)
         site = make_site(folder)
         with preamp_edge(site) as ours, nginx(site, folder) as second, caddy(site, folder) as third:
-            servers = (ours, second, third)
-            rows = []
-            for load in loads(site):
-                samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
-                for _ in range(ROUNDS):
-                    for server in servers:
-                        samples[server.name].append(measure(server, load, site))
-                rows.append((load, [medians(samples[server.name]) for server in servers]))
-            _show(rows)
+            servers = [ours, second, third]
+            _show([(load, rounds(servers, partial(measure, load=load, site=site))) for load in loads(site)])
             table(
                 "Memory after the run",
                 ["", "MB"],
@@ -136,7 +131,16 @@ def main() -> None:
     )
 
 
-def medians(samples: list[Sample]) -> Sample:
+def rounds(servers: list[Server], measured: Callable[[Server], Sample]) -> list[Sample]:
+    """The medians of each, measured in turns."""
+    samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
+    for _ in range(ROUNDS):
+        for server in servers:
+            samples[server.name].append(measured(server))
+    return [_medians(samples[server.name]) for server in servers]
+
+
+def _medians(samples: list[Sample]) -> Sample:
     return Sample(
         rate=median([sample.rate for sample in samples]),
         p99_ms=median([sample.p99_ms for sample in samples]),

@@ -60,14 +60,13 @@ def client_cpus() -> set[int]:
 def nginx(site: Site, folder: Path) -> contextlib.AbstractContextManager[Server]:
     rules = "\n".join(f"    /old/{n} /new/{n};" for n in range(RULES))
     port = free_port()
-    config = _NGINX.format(folder=folder, files=site.files, port=port, host=HOST, rules=rules)
-    return running_nginx(folder, config, port)
+    return running_nginx(folder, _NGINX.format(files=site.files, port=port, host=HOST, rules=rules), port)
 
 
 def caddy(site: Site, folder: Path) -> contextlib.AbstractContextManager[Server]:
     rules = "\n".join(f"    /old/{n} /new/{n}" for n in range(RULES))
     port = free_port()
-    return running_caddy(folder, _CADDY.format(files=site.files, port=port, rules=rules), port)
+    return running_caddy(folder, _CADDY.format(files=site.files, rules=rules), port)
 
 
 @contextlib.contextmanager
@@ -94,10 +93,11 @@ def preamp_edge(site: Site, **environment: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def running_nginx(folder: Path, config: str, port: int) -> Iterator[Server]:
+def running_nginx(folder: Path, http: str, port: int) -> Iterator[Server]:
+    """`http`: what is in its block `http` besides the log."""
     program = need("nginx")
     file = folder / "nginx.conf"
-    file.write_text(config)
+    file.write_text(_NGINX_MAIN.format(folder=folder, processes=PROCESSES) + http + "}\n")
     user = ["-g", "user root;"] if os.geteuid() == 0 else []
     child = subprocess.Popen([program, "-e", str(folder / "error.log"), "-c", str(file), *user])
     try:
@@ -114,10 +114,11 @@ def running_nginx(folder: Path, config: str, port: int) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def running_caddy(folder: Path, config: str, port: int) -> Iterator[Server]:
+def running_caddy(folder: Path, site: str, port: int) -> Iterator[Server]:
+    """`site`: what is in the block of its site."""
     program = need("caddy")
     file = folder / "Caddyfile"
-    file.write_text(config)
+    file.write_text(_CADDY_MAIN.format(port=port) + site + "}\n")
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     command = [program, "run", "--config", str(file), "--adapter", "caddyfile"]
     with (folder / "caddy.log").open("wb") as log:
@@ -152,8 +153,8 @@ def wait(port: int) -> None:
         time.sleep(0.05)
 
 
-_NGINX = r"""
-worker_processes 2;
+_NGINX_MAIN = """
+worker_processes {processes};
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
@@ -163,9 +164,12 @@ http {{
     '$http_user_agent,$args,$http_cookie,$request_length,$request_time,$remote_port,$sent_http_content_type';
   access_log {folder}/access.log lines buffer=64k flush=1s;
   server_tokens off;
+  keepalive_requests 100000000;
+"""
+
+_NGINX = r"""
   sendfile on;
   tcp_nopush on;
-  keepalive_requests 100000000;
   keepalive_timeout 75s;
   open_file_cache max=1000 inactive=60s;
   open_file_cache_valid 60s;
@@ -196,17 +200,19 @@ http {{
     }}
     location / {{ try_files $uri $uri.html $uri/index.html =404; }}
   }}
-}}
 """
 
 
-_CADDY = """
+_CADDY_MAIN = """
 {{
   admin off
   auto_https off
 }}
 http://:{port} {{
   bind 127.0.0.1
+"""
+
+_CADDY = """
   root * {files}
   handle /old/* {{
     map {{path}} {{moved}} {{
@@ -226,7 +232,6 @@ http://:{port} {{
       status 404
     }}
   }}
-}}
 """
 
 
