@@ -22,9 +22,10 @@ class Service:
     def __init__(self) -> None:
         self.store: Any = MemoryStore()
         self.away = False
+        self.refused = b""
 
     def put(self, _store: object, key: str, file: Path) -> None:
-        if self.away:
+        if self.away or file.read_bytes() == self.refused:
             raise DependentServiceFailure("away")
         self.store.put(key, file)
 
@@ -97,6 +98,20 @@ def test_a_blob_that_is_gone_from_here_too_is_not_asked_for_for_ever(
     with pytest.raises(FileNotFoundError):
         blobs.sync()
     blobs.sync()
+
+
+def test_an_upload_does_not_fail_with_another_one(blobs: S3Blobs, service: Service) -> None:
+    service.away = True
+    with blobs.incoming() as writer:
+        writer.write(b"first")
+        with pytest.raises(DependentServiceFailure):
+            writer.finish(durable=True)
+    blobs.put_bytes(b"of a job")
+    service.away = False
+    service.refused = b"first"
+    with blobs.incoming() as writer:
+        writer.write(b"second")
+        assert service.has(writer.finish(durable=True).name)
 
 
 def test_copies_stay_until_they_are_sent_and_not_longer(blobs: S3Blobs, tmp_path: Path) -> None:

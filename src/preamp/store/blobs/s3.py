@@ -92,8 +92,9 @@ class S3Blobs:
                 self._begin(name)
         return blob
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: str) -> Future[None]:
         self._sending[name] = self._threads.submit(self._send, name)
+        return self._sending[name]
 
     def _send(self, name: str) -> None:
         file = self._cache.path(name)
@@ -107,10 +108,16 @@ class S3Blobs:
         to send it again, until it is sent: who relies on it need not be the first who asks.
         """
         with self._lock:
-            for name, sent in self._sending.items():
+            names = list(self._sending)
+        self.settle(names)
+
+    def settle(self, names: Iterable[str]) -> None:
+        """As `sync`, for some blobs."""
+        with self._lock:
+            waiting = {name: self._sending[name] for name in names if name in self._sending}
+            for name, sent in waiting.items():
                 if sent.done() and sent.exception() is not None:
-                    self._begin(name)
-            waiting = dict(self._sending)
+                    waiting[name] = self._begin(name)
         failed: list[BaseException] = []
         for name, sent in waiting.items():
             error = sent.exception()
@@ -242,5 +249,5 @@ class _S3Writer:
     def finish(self, *, durable: bool = False) -> Blob:
         blob = self._blobs.keep(self._writer)
         if durable:
-            self._blobs.sync()
+            self._blobs.settle([blob.name])
         return blob
