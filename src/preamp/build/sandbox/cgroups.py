@@ -104,17 +104,18 @@ class Group:
         self.limited: set[str] = set()
         name = f"preamp-{os.getpid()}-{secrets.token_hex(4)}"
         self._version = hierarchy.version
-        self._folders = {kind: folder / name for kind, folder in hierarchy.folders.items()}
-        wanted = {"memory": limits.memory_bytes, "pids": limits.processes, "cpu": limits.cpus}
-        for kind, value in wanted.items():
-            if value is not None and kind not in self._folders:
+        limited = {"memory": limits.memory_bytes, "pids": limits.processes, "cpu": limits.cpus}
+        wanted = {kind: value for kind, value in limited.items() if value is not None}
+        # a group that limits nothing would only cost: in version 1 it counts like one process beside it
+        self._folders = {kind: folder / name for kind, folder in hierarchy.folders.items() if kind in wanted}
+        for kind in wanted:
+            if kind not in self._folders:
                 how = "watched, not limited" if kind == "memory" else "not limited"
                 self.notes.append(f"{kind} is {how}: this machine has no control group for it")
         for folder in set(self._folders.values()):
             folder.mkdir()
         for kind in self._folders:
-            if (value := wanted[kind]) is not None:
-                self._limit(kind, value)
+            self._limit(kind, wanted[kind])
 
     def _limit(self, kind: str, value: float) -> None:
         quota = str(int(value * PERIOD_US))
