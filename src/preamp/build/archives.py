@@ -14,6 +14,7 @@ from typing import BinaryIO
 from preamp.build.logs import BuildLog, OutputPipe
 from preamp.build.processes import wait_process
 from preamp.build.sandbox import Launch, Limits, Sandbox
+from preamp.build.threads import in_thread
 from preamp.build.watchdog import watch
 
 _UNPACK = "import sys,zstandard as z; z.ZstdDecompressor().copy_stream(sys.stdin.buffer,sys.stdout.buffer)"
@@ -92,7 +93,7 @@ async def pack(
             if packer.poll() is None:
                 packer.kill()
                 packer.wait()
-        await asyncio.to_thread(os.fsync, target.fileno())
+        await in_thread(os.fsync, target.fileno())
         return code
     finally:
         for fd in (read, write, listing):

@@ -6,7 +6,6 @@ there is an unpacked copy (snapshots.py) and the kernel can (overlay.py), nothin
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import os
@@ -25,6 +24,7 @@ from preamp.build.logs import BuildLog
 from preamp.build.overlay import NoOverlay, lay_under
 from preamp.build.sandbox import Sandbox
 from preamp.build.snapshots import content_note, content_of, discard_snapshots
+from preamp.build.threads import in_thread
 from preamp.build.workspace import Workspace
 
 MAX_EXPANDED = 2000
@@ -102,7 +102,7 @@ async def restore(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot:
     with source:
         size = _mb(os.fstat(source.fileno()).st_size)
         try:
-            await asyncio.to_thread(lay_under, archive, workspace, sandbox.owner(slot))
+            await in_thread(lay_under, archive, workspace, sandbox.owner(slot))
         except NoOverlay as why:
             log.info(f"# Extracting cache... ({size})")
             how = f"unpacked, for {why}"
@@ -124,12 +124,12 @@ async def restore(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot:
 async def save(cache: Cache, *, sandbox: Sandbox, workspace: Workspace, slot: int, log: BuildLog) -> None:
     """Pack what the patterns name now. A failure costs a warning, never the build."""
     log.info("# Starting caching...")
-    names = await asyncio.to_thread(lambda: sorted(set(_existing(cache, workspace, log))))
+    names = await in_thread(lambda: sorted(set(_existing(cache, workspace, log))))
     if not names:
         log.info("# Nothing to cache: none of the cache paths exists")
         log.info("# Caching completed")
         return
-    content = await asyncio.to_thread(_digest, workspace.files, names)
+    content = await in_thread(_digest, workspace.files, names)
     if cache.archive.exists() and content == content_of(cache.archive):
         log.info("# Caching completed: nothing in the cache has changed")
         return
@@ -245,12 +245,10 @@ async def _forget(cache: Cache, pattern: str, workspace: Workspace) -> None:
     relative = cache.relative(pattern) if not pattern.startswith("!") else None
     if relative is None:
         return
-    for name in await asyncio.to_thread(
-        lambda: list(_expand(workspace.files, relative.split("/**")[0].split("/")))
-    ):
+    for name in await in_thread(lambda: list(_expand(workspace.files, relative.split("/**")[0].split("/")))):
         path = workspace.files / name
         if path.is_dir() and not path.is_symlink() and path not in {workspace.source, workspace.home}:
-            await asyncio.to_thread(shutil.rmtree, path, True)
+            await in_thread(shutil.rmtree, path, True)
 
 
 def _mb(size: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from preamp.build import artifacts
@@ -11,6 +10,7 @@ from preamp.build.globs import Selection
 from preamp.build.logs import BuildLog
 from preamp.build.request import Checked
 from preamp.build.spec import ArtifactRule
+from preamp.build.threads import in_thread
 from preamp.build.workspace import Workspace
 
 MAX_WARNINGS = 20
@@ -29,7 +29,7 @@ async def keep_what_tests_left(
     patterns = (*rule.files, report) if report else rule.files
     warnings: list[str] = []
     try:
-        collected = await asyncio.to_thread(
+        collected = await in_thread(
             artifacts.collect,
             replace(rule, files=patterns, base_directory=rule.base_directory or "/"),
             root=workspace.source / base,

@@ -6,7 +6,6 @@ skopeo and unpacked. Builds see it read-only, in the same sandbox as ever.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from preamp.build.logs import BuildLog
 from preamp.build.mirror import locked
 from preamp.build.processes import run
 from preamp.build.sandbox.system import reachable
+from preamp.build.threads import in_thread
 from preamp.build.workspace import remove_tree
 
 VARIABLE = "_CUSTOM_IMAGE"
@@ -97,9 +97,9 @@ async def _fetch(folder: Path, reference: str, log: BuildLog) -> None:
         done = await run(copy, env={**os.environ, "LC_ALL": "C"})
         if done.code:
             raise ImageError(_why_not_fetched(reference, done.errors))
-        await asyncio.to_thread(_unpack_layers, fetched, folder)
+        await in_thread(_unpack_layers, fetched, folder)
     finally:
-        await asyncio.to_thread(remove_tree, fetched)
+        await in_thread(remove_tree, fetched)
 
 
 def _why_not_fetched(reference: str, errors: str) -> str:

@@ -161,8 +161,12 @@ class OutputPipe:
     async def finish(self) -> None:
         """Read to the end; the processes are dead. A second at most, should a descriptor have escaped."""
         self.close_writer()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), 1.0)
-        self._loop.remove_reader(self._read)
-        os.close(self._read)
-        self._log.flush()
+        try:
+            # not `wait_for`: before Python 3.12 it loses a cancellation that comes with the end
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._ended.wait()
+        finally:
+            self._loop.remove_reader(self._read)
+            os.close(self._read)
+            self._log.flush()

@@ -54,13 +54,6 @@ async def wait_process(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-async def finish_uncancelled(work: asyncio.Task[int]) -> None:
-    """Wait for `work` although this task may be cancelled again meanwhile."""
-    while not work.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(work)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
     """What a program left."""
@@ -118,6 +111,8 @@ async def run(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        for capture in outputs:
+            await capture.ended(1.0)  # when its children are dead too
         raise
     finally:
         for capture in outputs:
@@ -153,8 +148,10 @@ class _Capture:
             self.data += block
 
     async def ended(self, timeout: float) -> None:
+        # not `wait_for`: before Python 3.12 it loses a cancellation that comes with the end
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._end.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._end.wait()
 
     def close(self) -> None:
         if self._started:

@@ -44,6 +44,7 @@ from preamp.build.sandbox import Sandbox
 from preamp.build.shell import Shell
 from preamp.build.source import check_out
 from preamp.build.spec import Application, ArtifactRule, Section, normal_root
+from preamp.build.threads import in_thread
 from preamp.build.toolchain import Toolchains
 from preamp.build.workspace import Workspace
 from preamp.model.apps import Platform
@@ -417,7 +418,7 @@ class _Build:
         warnings: list[str] = []
         notes: list[str] = []
         try:
-            collected = await asyncio.to_thread(
+            collected = await in_thread(
                 collect_output,
                 rule,
                 base=base,

@@ -7,7 +7,6 @@ shared; to remove one is to rename it, and to delete it as soon as nobody holds 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import json
@@ -22,6 +21,7 @@ from preamp.build.archives import unpack
 from preamp.build.logs import BuildLog
 from preamp.build.request import Folders
 from preamp.build.sandbox import Limits, Sandbox
+from preamp.build.threads import in_thread
 from preamp.build.watchdog import size_of
 from preamp.build.workspace import open_scratch, remove_tree
 
@@ -99,7 +99,7 @@ async def make_snapshot(archive: Path, *, sandbox: Sandbox, folders: Folders, ma
             return None
     root = _root(archive)
     root.mkdir(mode=0o700, exist_ok=True)
-    await asyncio.to_thread(_sweep, root)
+    await in_thread(_sweep, root)
     fresh = root / f".new-{os.urandom(8).hex()}"
     fresh.mkdir(mode=0o700)
     lock = os.open(fresh / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -107,18 +107,18 @@ async def make_snapshot(archive: Path, *, sandbox: Sandbox, folders: Folders, ma
         fcntl.flock(lock, fcntl.LOCK_EX)
         tree = fresh / "tree"
         await _fill(tree, archive, sandbox, folders, max_bytes)
-        size = await asyncio.to_thread(size_of, tree)
+        size = await in_thread(size_of, tree)
         if content_of(archive) != content or size > max_bytes:
             return None
         (fresh / "about.json").write_text(json.dumps({"content": content, "size": size}))
-        await asyncio.to_thread(bound_snapshots, root.parent, max_bytes - size)
-        await asyncio.to_thread(os.sync)
+        await in_thread(bound_snapshots, root.parent, max_bytes - size)
+        await in_thread(os.sync)
         _retire(_folder(archive))
         fresh.rename(_folder(archive))
         return size
     finally:
         os.close(lock)
-        await asyncio.shield(asyncio.to_thread(_sweep, root))
+        await in_thread(_sweep, root)
 
 
 async def _fill(tree: Path, archive: Path, sandbox: Sandbox, folders: Folders, max_bytes: int) -> None:
@@ -145,7 +145,7 @@ async def _fill(tree: Path, archive: Path, sandbox: Sandbox, folders: Folders, m
     if code:
         why = said.text[-1000:] or f"ended by {code}; it may take {max_bytes / 1e9:g} GB"
         raise SnapshotError(f"{archive} could not be unpacked: {why}")
-    await asyncio.to_thread(remove_tree, files / "tmp")
+    await in_thread(remove_tree, files / "tmp")
 
 
 class _Said:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from preamp.build.mirror import Mirror, locked, mirror_folder
 from preamp.build.peek import reason_seen_from_afar
 from preamp.build.request import BuildRequest
 from preamp.build.skips import reason_to_skip
+from preamp.build.threads import in_thread
 from preamp.build.workspace import Workspace, give
 from preamp.model.jobs import Commit
 
@@ -70,7 +70,7 @@ async def check_out(
     if (workspace.source / ".gitmodules").exists():
         await _submodules(target, workspace.source)
     await _large_files(target, workspace.source, sha, log)
-    await asyncio.to_thread(give, workspace.files, owner)
+    await in_thread(give, workspace.files, owner)
     return commit
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import os
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from preamp.build.errors import BuildError
 from preamp.build.request import BuildRequest, Folders
+from preamp.build.threads import in_thread
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 GIB = 1024**3
@@ -100,12 +100,8 @@ async def _open(parent: Path, name: str, *, in_memory: bool) -> AsyncIterator[Wo
                 folder.mkdir(mode=0o700)
             yield workspace
     finally:
-        removal = asyncio.ensure_future(asyncio.to_thread(remove_tree, root))
         try:
-            await asyncio.shield(removal)
-        except asyncio.CancelledError:
-            await removal
-            raise
+            await in_thread(remove_tree, root)
         finally:
             os.close(lock)
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from pathlib import Path
 
+from preamp.build.threads import in_thread
 from preamp.model.apps import Platform
 from preamp.model.ids import new_release_id, padded
 from preamp.model.jobs import Attempt, StepName
@@ -44,7 +45,7 @@ async def deploy(
     log.info(f"Beginning deployment for {site}, buildId {padded(attempt.number)}")
     warnings: list[str] = []
     try:
-        bundle = await asyncio.to_thread(find_bundle, folder, platform=platform, warn=warnings.append)
+        bundle = await in_thread(find_bundle, folder, platform=platform, warn=warnings.append)
     finally:
         for warning in warnings:
             log.warning(warning)

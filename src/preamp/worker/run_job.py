@@ -14,6 +14,7 @@ from preamp.build.errors import BuildError, BuildSkipped, FailedTests
 from preamp.build.request import BuildEvent, Checked, LogSink
 from preamp.build.run import run_build
 from preamp.build.sandbox import Sandbox
+from preamp.build.threads import in_thread
 from preamp.build.workspace import open_workspace
 from preamp.engine import finish
 from preamp.engine.claim import Claim
@@ -160,9 +161,7 @@ class JobRunner:
 
     async def _keep(self, checked: Checked | None, attempt: Attempt) -> None:
         if checked is not None:
-            await asyncio.to_thread(
-                keep_tests, checked, attempt=attempt, blobs=self.blobs, database=self.database
-            )
+            await in_thread(keep_tests, checked, attempt=attempt, blobs=self.blobs, database=self.database)
 
     async def _deploy_upload(self, target: Target, claim: Claim, steps: Steps, slot: int) -> Release:
         attempt = claim.attempt

@@ -6,12 +6,14 @@ import asyncio
 import base64
 import json
 import re
+import threading
 import time
 import uuid
 from pathlib import Path
 
 import pytest
 
+from preamp.build import source
 from preamp.build.errors import BuildError, BuildFailed, BuildTimeout, SourceError, SpecError
 from preamp.build.request import Credentials, EventKind
 from preamp.build.workspace import open_workspace, sweep
@@ -213,6 +215,35 @@ def test_cancel_kills_everything(repository: Repository, builder: Builder, times
     assert not builder.root.exists()
     assert "The build was cancelled" in builder.log.text
     print(f"cancelled in {taken * 1000:.0f} ms")
+
+
+def test_cancel_waits_for_a_thread_that_works_in_the_workspace(
+    repository: Repository, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, may_end = threading.Event(), threading.Event()
+    found: list[bool] = []
+
+    def slow(path: Path, owner: tuple[int, int] | None) -> None:
+        began.set()
+        assert may_end.wait(30)
+        found.append(path.is_dir())
+
+    monkeypatch.setattr(source, "give", slow)
+    repository.commit({"index.html": "x"})
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(builder.build(repository.folder))
+        assert await asyncio.to_thread(began.wait, 30)
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=0.2)
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not done
+
+    asyncio.run(cancelled())
+    assert found == [True]
+    assert not builder.root.exists()
 
 
 def test_what_a_build_leaves_running_dies_with_it(repository: Repository, builder: Builder) -> None:
