@@ -181,3 +181,59 @@ def test_sigterm_hands_a_running_job_back_and_the_next_start_ends_it(tmp_path: P
         assert preamp.fetch(app_id, "main") == (200, b"again")
     finally:
         preamp.stop()
+
+
+CUT_IN = ("init", "fetch", "checkout")
+
+
+def slow_git(folder: Path) -> Path:
+    """A folder with a `git` that never ends the command whose name is in `folder`/moment, once; it says so by
+    `folder`/reached. A `git init` has got half of its work done by then."""
+    tools = folder / "bin"
+    tools.mkdir(parents=True)
+    (tools / "git").write_text(
+        f"""#!/bin/sh
+real={shutil.which("git")} moment=$(cat {folder}/moment 2>/dev/null)
+if [ "$1" = "$moment" ]; then
+  rm {folder}/moment
+  if [ "$1" = init ]; then
+    "$real" "$@"
+    for place in "$@"; do :; done
+    rm -r "$place/objects"  # git makes these last
+  fi
+  touch {folder}/reached
+  sleep 600
+fi
+exec "$real" "$@"
+"""
+    )
+    (tools / "git").chmod(0o755)
+    return tools
+
+
+@pytest.mark.needs("git", "bwrap")
+def test_a_job_that_is_handed_back_at_any_moment_runs_again(tmp_path: Path) -> None:
+    repository = new_repository(tmp_path / "git", {"index.html": "again", "amplify.yml": STATIC_SPEC})
+    path = f"{slow_git(tmp_path / 'slow')}{os.pathsep}{os.environ['PATH']}"
+    flags = ("--drain-seconds", "0")
+    preamp = Preamp(data=tmp_path / "data", flags=flags, environment={"PATH": path})
+    preamp.start()
+    client = preamp.client()
+    app_id = client.create_app(name="x", repository=repository.url)["app"]["appId"]
+    client.create_branch(appId=app_id, branchName="main")
+    moment, reached = tmp_path / "slow/moment", tmp_path / "slow/reached"
+    moment.write_text(CUT_IN[0])
+    client.start_job(appId=app_id, branchName="main", jobType="RELEASE")
+    try:
+        for following in (*CUT_IN[1:], None):
+            until(reached.exists, "git to be at work")
+            assert preamp.stop() == 0
+            reached.unlink()
+            if following is not None:
+                moment.write_text(following)
+            preamp.start()
+        job = wait_for_job(client, app_id, "main", "1")
+        assert job["summary"]["status"] == "SUCCEED", job
+        assert preamp.fetch(app_id, "main") == (200, b"again")
+    finally:
+        preamp.stop()

@@ -203,8 +203,10 @@ class Git:
 
     async def __call__(self, *arguments: str, folder: Path | None = None) -> Finished:
         """Run git; the result also when it failed. Raises SourceError when there is no git."""
+        # a damaged repository must not make git work on one that `folder` lies in
+        ceiling = {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)} if folder is not None else {}
         try:
-            return await run(["git", *arguments], env=self._env, cwd=folder)
+            return await run(["git", *arguments], env=self._env | ceiling, cwd=folder)
         except FileNotFoundError as error:
             if folder is not None and not folder.exists():
                 raise SourceError(f"{folder} does not exist") from error

@@ -16,13 +16,15 @@ from pathlib import Path
 
 from preamp.build.errors import SourceError
 from preamp.build.git import Git, Remote, explain
+from preamp.build.threads import in_thread
 from preamp.build.workspace import remove_tree
 from preamp.model.jobs import Commit
 
 _SHA = re.compile(r"[0-9a-f]{4,40}")
 _BROKEN = (
     "bad object", "object file", "loose object", "corrupt", "is empty", "not a git repository: '.'",
-    "unable to read tree", "bad config", "did not receive expected object", "invalid index-pack",
+    "not a git repository (or any", "unable to read tree", "bad config", "did not receive expected object",
+    "invalid index-pack",
 )  # fmt: skip
 
 
@@ -61,7 +63,7 @@ class Mirror:
             return await self._update(branch, commit_id)
         except _Broken:
             # a crash while fetching can leave a mirror that git refuses; everything in it can be had again
-            await asyncio.to_thread(remove_tree, self._folder)
+            await in_thread(remove_tree, self._folder)
         try:
             return await self._update(branch, commit_id)
         except _Broken as error:
@@ -86,8 +88,12 @@ class Mirror:
         return done.code != 0
 
     async def _update(self, branch: str, commit_id: str | None) -> str:
-        if not (self._folder / "HEAD").exists():
-            await self._git.must("init", "-q", "--bare", "--template=", str(self._folder))
+        if not self._folder.exists():
+            # a killed `git init` leaves something that is no repository, and looks like one
+            fresh = self._folder.with_suffix(".new")
+            await in_thread(remove_tree, fresh)
+            await self._git.must("init", "-q", "--bare", "--template=", str(fresh))
+            fresh.rename(self._folder)
         for lock in (*self._folder.glob("*.lock"), *self._folder.glob("refs/**/*.lock")):
             lock.unlink(missing_ok=True)  # of a killed git: we hold the only lock that counts
         if commit_id is None or commit_id == "HEAD":

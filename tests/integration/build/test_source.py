@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,19 @@ def test_a_damaged_mirror_is_made_again(repository: Repository, builder: Builder
     repository.commit({"index.html": "two"})
     builder.run(repository.folder)
     assert builder.output["index.html"] == "two"
+
+
+def test_a_mirror_that_is_no_repository_is_made_again(repository: Repository, builder: Builder) -> None:
+    outer = Repository(builder.folders.mirrors.parent)  # where git would look next
+    repository.commit({"index.html": "one"})
+    builder.run(repository.folder)
+    mirror = mirror_folder(builder.folders.mirrors, "dtest", str(repository.folder))
+    shutil.rmtree(mirror / "objects")  # which a killed `git init` has not made yet
+    mirror.with_suffix(".new").mkdir()
+    repository.commit({"index.html": "two"})
+    builder.run(repository.folder)
+    assert builder.output["index.html"] == "two"
+    assert outer.git("for-each-ref") == ""
 
 
 def test_builds_of_one_repository_at_once(repository: Repository, builder: Builder, tmp_path: Path) -> None:
