@@ -130,9 +130,10 @@ class Dispatcher:
             await asyncio.wait(tasks, timeout=timeout)
 
     async def _look_around(self) -> None:
-        for branch_id in [branch_id for branch_id in self._looks if branch_id in self.running]:
-            del self._looks[branch_id]
-            await self._look_after(branch_id)
+        for branch_id in list(self._looks):
+            if run := self.running.get(branch_id):  # asked each time: jobs end meanwhile
+                del self._looks[branch_id]
+                await self._look_after(run)
         while self._looks and self._grace is None:
             in_use = self._in_use()
             free = self.slots - sum(in_use.values())
@@ -140,9 +141,9 @@ class Dispatcher:
                 break
             await self._learn()
             branch_id = self._turns.next(self._looks, self._entrants, in_use)
-            if branch_id in self.running:
+            if run := self.running.get(branch_id):
                 del self._looks[branch_id]
-                await self._look_after(branch_id)
+                await self._look_after(run)
             elif self._weight(branch_id) <= free:
                 del self._looks[branch_id]
                 await self._try(branch_id)
@@ -206,9 +207,9 @@ class Dispatcher:
                 self._waits.pop(branch_id, None)
                 self._entrants.pop(branch_id, None)
 
-    async def _look_after(self, branch_id: int) -> None:
-        self._waits[branch_id] = FOR_BRANCH
-        await self._check(self.running[branch_id])
+    async def _look_after(self, run: Run) -> None:
+        self._waits[run.attempt.branch_id] = FOR_BRANCH
+        await self._check(run)
 
     async def _try(self, branch_id: int) -> None:
         self._claiming = branch_id
