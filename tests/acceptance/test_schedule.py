@@ -30,6 +30,7 @@ from sqlalchemy import select
 from preamp.store.database import open_sqlite
 from preamp.store.tables import attempts, branches, jobs
 from tests.acceptance.test_crash import Watcher, alive, served
+from tests.support.faults import FaultThread
 from tests.support.preamp import TERMINAL, Preamp, until
 from tests.support.processes import having, processes_of, send
 from tests.support.repositories import new_repository
@@ -221,19 +222,13 @@ class Run:
             return str(answer.read().decode())
 
 
-class Faults(threading.Thread):
-    """One fault after the other, each kind once in a shuffled round, then again."""
-
+class Faults(FaultThread):
     def __init__(self, preamp: Preamp, clock: WallClock, chance: random.Random) -> None:
-        super().__init__()
-        self.preamp, self.clock, self.chance = preamp, clock, chance
-        self.over = threading.Event()
-        self.round_done = threading.Event()
-        self.done: Counter[str] = Counter()
-        self.trouble: list[BaseException] = []
+        super().__init__(chance, pause_seconds=(0.1, 0.8))
+        self.preamp, self.clock = preamp, clock
 
-    def run(self) -> None:
-        kinds: list[Callable[[], None]] = [
+    def kinds(self) -> list[Callable[[], None]]:
+        return [
             *(self.of("worker", fault) for fault in (self.killed, self.killed, self.frozen)),
             *(self.of("control", fault) for fault in (self.killed, self.frozen)),
             *(self.of("edge", fault) for fault in (self.killed, self.frozen)),
@@ -243,21 +238,12 @@ class Faults(threading.Thread):
             self.clock_behind,
             self.clock_jumps_while_the_worker_is_frozen,
         ]
+
+    def run(self) -> None:
         try:
-            while not self.over.is_set():
-                self.chance.shuffle(kinds)
-                for fault in kinds:
-                    if self.over.wait(self.chance.uniform(0.1, 0.8)):
-                        return
-                    print(f"  {time.strftime('%H:%M:%S')} {fault.__name__}", flush=True)
-                    fault()
-                    self.done[fault.__name__] += 1
-                self.round_done.set()
-        except BaseException as error:  # noqa: BLE001 (the test fails with it)
-            self.trouble.append(error)
+            super().run()
         finally:
             self.clock.set(0)
-            self.round_done.set()
 
     def of(self, role: str, fault: Callable[[str], None]) -> Callable[[], None]:
         def happen() -> None:

@@ -29,6 +29,7 @@ from sqlalchemy import select
 from preamp.store.objects import open_objects
 from preamp.store.tables import attempts, branches, jobs
 from tests.support.cluster import Cluster, Member, running_cluster
+from tests.support.faults import FaultThread
 from tests.support.preamp import TERMINAL, until
 from tests.support.processes import having
 from tests.support.repositories import new_repository
@@ -75,6 +76,7 @@ def test_every_acknowledged_job_ends_once_and_in_order_whatever_fails(tmp_path: 
                 client.result()
         faults.over.set()
         faults.join()
+        cluster.wait_until_ready()
         print(f"{run.count} jobs acknowledged in {time.monotonic() - began:.0f} s", flush=True)
         until(lambda: not run.unfinished(), "the jobs to end", seconds=180)
         print(f"all over after {time.monotonic() - began:.0f} s; faults: {dict(faults.done)}", flush=True)
@@ -222,18 +224,12 @@ class Run:
         assert logs["VERIFY"].count("Every file of the release") == 1
 
 
-class Faults(threading.Thread):
-    """One fault after the other, each kind once in a shuffled round, then again."""
-
+class Faults(FaultThread):
     def __init__(self, cluster: Cluster, chance: random.Random) -> None:
-        super().__init__()
-        self.cluster, self.chance = cluster, chance
-        self.over = threading.Event()
-        self.round_done = threading.Event()
-        self.done: Counter[str] = Counter()
-        self.trouble: list[BaseException] = []
+        super().__init__(chance, pause_seconds=(0.5, 4))
+        self.cluster = cluster
 
-    def run(self) -> None:
+    def kinds(self) -> list[Callable[[], None]]:
         kinds: list[Callable[[], None]] = [
             self.worker_killed,
             self.worker_killed,
@@ -248,20 +244,7 @@ class Faults(threading.Thread):
         ]
         if self.cluster.network is not None:
             kinds.append(self.network_cut)
-        try:
-            while not self.over.is_set():
-                self.chance.shuffle(kinds)
-                for fault in kinds:
-                    if self.over.wait(self.chance.uniform(0.5, 4)):
-                        return
-                    print(f"  {time.strftime('%H:%M:%S')} {fault.__name__}", flush=True)
-                    fault()
-                    self.done[fault.__name__] += 1
-                self.round_done.set()
-        except BaseException as error:  # noqa: BLE001 (the test fails with it)
-            self.trouble.append(error)
-        finally:
-            self.round_done.set()
+        return kinds
 
     def one(self, role: str) -> Member:
         return self.chance.choice(self.cluster.of_role(role))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -14,6 +13,7 @@ import pytest
 from preamp.store.access_logs import HEADER
 from tests.support.cluster import Cluster, Member, running_cluster
 from tests.support.preamp import until
+from tests.support.processes import command_lines, parent_of
 from tests.support.repositories import STATIC_SPEC, Repository, new_repository
 
 pytestmark = [
@@ -108,26 +108,13 @@ def restart(member: Member) -> None:
 
 def sleeping() -> dict[int, int]:
     """The slow builds' processes, each with the worker that it descends from."""
+    processes = dict(command_lines())
     found = {}
-    for place in Path("/proc").iterdir():
-        if place.name.isdigit() and _arguments(int(place.name)) == [b"sleep", SLEEP]:
-            pid = int(place.name)
-            while pid > 1 and b"worker" not in _arguments(pid):
-                pid = _parent(pid)
-            if pid > 1:
-                found[int(place.name)] = pid
+    for pid, words in processes.items():
+        if words == [b"sleep", SLEEP]:
+            above = parent_of(pid)
+            while above and b"worker" not in processes.get(above, []):
+                above = parent_of(above)
+            if above:
+                found[pid] = above
     return found
-
-
-def _arguments(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
-    except OSError:
-        return []
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from preamp.store.tables import attempts, branches, jobs
 from tests.support.cluster import Cluster, Member, running_cluster
-from tests.support.load import load, start_job
+from tests.support.load import Load, load, start_job
 from tests.support.preamp import TERMINAL, until
 from tests.support.repositories import STATIC_SPEC, new_repository
 
@@ -33,16 +33,8 @@ SPEC = STATIC_SPEC.replace("cp index.html dist/", "sleep 0.2 && echo $AWS_JOB_ID
 def test_restarting_one_process_after_the_other_loses_nothing(tmp_path: Path) -> None:
     with running_cluster(tmp_path, controls=2, workers=2, edges=2, namespaces=False) as cluster:
         clients = Clients(cluster)
-        client = clients.of(cluster.of_role("control")[0])
-        repository = new_repository(tmp_path / "git", {"amplify.yml": SPEC})
-        app_id = client.create_app(name="rolling", repository=repository.url)["app"]["appId"]
         names = [f"b{number}" for number in range(BRANCHES)]
-        for name in names:
-            repository.commit({"name": name}, branch=name)
-            client.create_branch(appId=app_id, branchName=name)
-            clients.start(app_id, name)
-        until(lambda: states(cluster) == {"SUCCEED": BRANCHES}, "the first jobs")
-        until(lambda: converged(cluster, app_id), "the first pages")
+        app_id = first_pages(cluster, clients, tmp_path, names)
 
         requests: list[tuple[str, Callable[[], bool]]] = [
             *(("job", partial(clients.start, app_id, name)) for name in names),
@@ -53,13 +45,32 @@ def test_restarting_one_process_after_the_other_loses_nothing(tmp_path: Path) ->
                 restart(member)
                 under_load.wait_for_more()
 
-        until(lambda: set(states(cluster)) <= TERMINAL, "the jobs to end")
-        until(lambda: converged(cluster, app_id), "the edges to serve the newest releases")
-        with cluster.database() as database, database.read() as conn:
-            outcomes = Counter(conn.scalars(select(attempts.c.outcome)))
-        print(f"{dict(under_load.done)}; states {dict(states(cluster))}; attempts {dict(outcomes)}")
-        assert states(cluster) == {"SUCCEED": under_load.done["job"] + BRANCHES}
-        assert set(outcomes) <= {"FINISHED", "HANDED_BACK"}
+        check_nothing_is_lost(cluster, app_id, under_load, names)
+
+
+def first_pages(cluster: Cluster, clients: Clients, folder: Path, names: list[str]) -> str:
+    """The id of an app whose branches are served."""
+    client = clients.of(cluster.of_role("control")[0])
+    repository = new_repository(folder / "git", {"amplify.yml": SPEC})
+    app_id: str = client.create_app(name="site", repository=repository.url)["app"]["appId"]
+    for name in names:
+        repository.commit({"name": name}, branch=name)
+        client.create_branch(appId=app_id, branchName=name)
+        clients.start(app_id, name)
+    until(lambda: states(cluster) == {"SUCCEED": len(names)}, "the first jobs")
+    until(lambda: converged(cluster, app_id), "the first pages")
+    return app_id
+
+
+def check_nothing_is_lost(cluster: Cluster, app_id: str, under_load: Load, names: list[str]) -> None:
+    """Every job succeeds, those of `first_pages` among them, and no worker was taken for dead."""
+    until(lambda: set(states(cluster)) <= TERMINAL, "the jobs to end")
+    until(lambda: converged(cluster, app_id), "the edges to serve the newest releases")
+    with cluster.database() as database, database.read() as conn:
+        outcomes = Counter(conn.scalars(select(attempts.c.outcome)))
+    print(f"{dict(under_load.done)}; states {dict(states(cluster))}; attempts {dict(outcomes)}")
+    assert states(cluster) == {"SUCCEED": under_load.done["job"] + len(names)}
+    assert set(outcomes) <= {"FINISHED", "HANDED_BACK"}
 
 
 def restart(member: Member) -> None:

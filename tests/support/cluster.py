@@ -71,6 +71,10 @@ class Member:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
 
+    def is_ready(self) -> bool:
+        running = self.process is not None and self.process.poll() is None
+        return running and " is ready" in self.log().rpartition("--- start ")[2]
+
     def log(self) -> str:
         file = self.data.parent / f"{self.name}.log"
         return file.read_text(errors="replace") if file.exists() else ""
@@ -133,8 +137,9 @@ class Cluster:
         return f"http://127.0.0.1:{member.port}"
 
     def wait_until_ready(self) -> None:
+        """All of them, those that were just killed too."""
         for member in self.members:
-            until(lambda member=member: " is ready" in member.log(), f"{member.name}")  # type: ignore[misc]
+            until(member.is_ready, f"{member.name}")
 
     @contextmanager
     def database(self) -> Iterator[Database]:
