@@ -139,11 +139,9 @@ class JobRunner:
             finally:
                 await events.settled()
             await self._keep(result.checked, claim.attempt)
-            if self.unpacked is not None and result.cache is not None:
-                self.unpacked.ask(result.cache)
             ended_context = None if result.tested else result.context
             log = await steps.begin(StepName.DEPLOY, ended_context=ended_context)
-            return await deploy(
+            release = await deploy(
                 result.output,
                 steps=steps,
                 log=log,
@@ -158,6 +156,9 @@ class JobRunner:
                 app_root=result.app_root,
                 check_server=self.trial.of(target, claim.attempt, slot) if self.trial else None,
             )
+        if self.unpacked is not None and result.cache is not None:
+            self.unpacked.ask(result.cache)
+        return release
 
     async def _keep(self, checked: Checked | None, attempt: Attempt) -> None:
         if checked is not None:
