@@ -194,36 +194,6 @@ def test_no_more_jobs_at_once_than_slots(place: Place) -> None:
     drive(test)
 
 
-def test_a_job_may_end_while_another_one_is_looked_after(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def test() -> None:
-        async with machine(place) as it:
-            app = add_app(it.database)
-            made = [add_branch(it.database, app, f"b{n}") for n in range(2)]
-            for branch in made:
-                push(it.database, it.engine, branch)
-            await until(lambda: it.at_once == 2)
-            check = Dispatcher._check
-
-            async def until_the_other_one_is_over(self: Dispatcher, run: Run) -> None:
-                for branch in made:
-                    if branch.branch_id != run.attempt.branch_id:
-                        it.gate(branch, 1).set()
-                await until(lambda: len(self.running) <= 1)
-                await check(self, run)
-
-            monkeypatch.setattr(Dispatcher, "_check", until_the_other_one_is_over)
-            await until(lambda: it.at_once == 1)
-            for branch in made:
-                push(it.database, it.engine, branch)
-                it.gate(branch, 1).set()
-                it.gate(branch, 2).set()
-            await until(lambda: all(state(it, b, 2) is JobState.SUCCEED for b in made))
-
-    drive(test)
-
-
 def test_the_limit_of_an_account_holds_over_all_its_apps(place: Place) -> None:
     async def test() -> None:
         async with machine(place, slots=8, concurrent_jobs=3) as it:
