@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +22,11 @@ from preamp.build.request import Folders
 from preamp.build.sandbox import Limits, Sandbox
 from preamp.build.threads import in_thread
 from preamp.build.watchdog import size_of
-from preamp.build.workspace import open_scratch, remove_tree
+from preamp.build.workspace import abandoned, open_scratch, remove_tree
 
 FOLDER = ".snapshots"
 SLOT = -1
 """Whose user unpacks and owns snapshots: no build's, so that no build could write them."""
-UNLOCKED_GRACE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,19 +219,5 @@ def _retire(folder: Path) -> None:
 
 def _sweep(root: Path) -> None:
     """Delete what nobody holds any more: retired ones, and what a crash left half made."""
-    for folder in root.glob(".*"):
-        try:
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - folder.stat().st_mtime > UNLOCKED_GRACE_S:
-                    remove_tree(folder)
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            remove_tree(folder)
-        finally:
-            os.close(lock)
+    for folder in abandoned(root.glob(".*")):
+        remove_tree(folder)

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,31 +111,30 @@ def sweep(folders: Folders) -> tuple[Path, ...]:
     removed = []
     parents = {folders.workspaces} if folders.workspaces else {_own(MEMORY), _own(Path("/var/tmp"))}  # noqa: S108
     for parent in parents:
-        for root in _leftovers(parent):
+        found = [root for root in parent.glob(f"{PREFIX}*") if root.is_dir() and not root.is_symlink()]
+        for root in abandoned(found):
             remove_tree(root)
             removed.append(root)
     return tuple(removed)
 
 
-def _leftovers(parent: Path) -> Iterator[Path]:
-    if not parent.is_dir():
-        return
-    for root in list(parent.iterdir()):
-        if not root.name.startswith(PREFIX) or root.is_symlink() or not root.is_dir():
-            continue
+def abandoned(folders: Iterable[Path]) -> Iterator[Path]:
+    """Those whose file `lock` nobody holds, locked until the next one is asked for; what has no such file
+    counts after a while, for somebody may be about to make it."""
+    for folder in folders:
         try:
-            lock = os.open(root / "lock", os.O_RDWR | os.O_CLOEXEC)
+            lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - root.stat().st_mtime > UNLOCKED_GRACE_S:
-                    yield root
+                if time.time() - folder.stat().st_mtime > UNLOCKED_GRACE_S:
+                    yield folder
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue
         else:
-            yield root
+            yield folder
         finally:
             os.close(lock)
 
