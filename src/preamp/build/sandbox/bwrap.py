@@ -265,27 +265,13 @@ async def _read_init(fd: int) -> int:
             return int(json.loads(data)["child-pid"])
 
 
-class BwrapRunning:
+class BwrapRunning(cgroups.Grouped):
     """See `Running`. `init` is a pidfd of the PID namespace's first process."""
 
     def __init__(self, *, process: subprocess.Popen[bytes], init: int, group: cgroups.Group) -> None:
-        self._process = process
+        super().__init__(process, group)
         self._init = init
-        self._group = group
-        self._oom = False
         self._done = False
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(self._group.notes)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def limited(self) -> frozenset[str]:
-        return frozenset(self._group.limited)
 
     async def wait(self) -> int:
         code = await wait_process(self._process)
@@ -295,8 +281,7 @@ class BwrapRunning:
             await wait_pidfd(self._init)
             self._done = True
             os.close(self._init)
-            self._oom = self._group.out_of_memory()
-            self._group.remove()
+            self._remove_group()
         return code
 
     def kill(self) -> None:
@@ -304,6 +289,3 @@ class BwrapRunning:
             kill_pidfd(self._init)
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-
-    def out_of_memory(self) -> bool:
-        return self._oom

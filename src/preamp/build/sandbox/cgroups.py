@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -171,3 +172,32 @@ class Group:
                     break
                 except OSError:
                     time.sleep(0.002)
+
+
+class Grouped:
+    """What `Running` tells of a program's process and control groups."""
+
+    def __init__(self, process: subprocess.Popen[bytes], group: Group) -> None:
+        self._process = process
+        self._group = group
+        self._oom = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._group.notes)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def limited(self) -> frozenset[str]:
+        return frozenset(self._group.limited)
+
+    def out_of_memory(self) -> bool:
+        return self._oom
+
+    def _remove_group(self) -> None:
+        """Every process is dead."""
+        self._oom = self._group.out_of_memory()
+        self._group.remove()

@@ -105,35 +105,20 @@ class GuardedSandbox:
         }
 
 
-class GuardedRunning:
+class GuardedRunning(cgroups.Grouped):
     """See `Running`. Closing `control` makes the guard kill everything it holds, then end."""
 
     def __init__(self, *, process: subprocess.Popen[bytes], control: int, group: cgroups.Group) -> None:
-        self._process = process
+        super().__init__(process, group)
         self._control = control
-        self._group = group
-        self._oom = False
         self._removed = False
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(self._group.notes)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def limited(self) -> frozenset[str]:
-        return frozenset(self._group.limited)
 
     async def wait(self) -> int:
         code = await wait_process(self._process)
         self._close()
         if not self._removed:
             self._removed = True
-            self._oom = self._group.out_of_memory()
-            self._group.remove()
+            self._remove_group()
         return code
 
     def kill(self) -> None:
@@ -145,9 +130,6 @@ class GuardedRunning:
         """The guard itself was tampered with or hangs."""
         if self._process.poll() is None:
             self._process.kill()
-
-    def out_of_memory(self) -> bool:
-        return self._oom
 
     def _close(self) -> None:
         if self._control >= 0:
