@@ -49,20 +49,19 @@ def move(
     earlier tree has a file.
     """
     try:
-        return _move(trees, links=links, output=output, copy=copy, warn=warn)
+        files, found, total = _move_files(trees, output=output, copy=copy, warn=warn)
+        made = _make_links([*links.items(), *found.items()], output=output)
     except (FileExistsError, NotADirectoryError) as error:
         place = Path(error.filename).relative_to(output)
         raise BuildFailed(f"The build output has both a file and a folder for {place}") from error
+    drop_stray_links(made, output=output, warn=warn)
+    return Moved(files=tuple(sorted(files)), total_bytes=total)
 
 
-def _move(
-    trees: Iterable[Tree],
-    *,
-    links: Mapping[str, str],
-    output: Path,
-    copy: bool,
-    warn: Callable[[str], None],
-) -> Moved:
+def _move_files(
+    trees: Iterable[Tree], *, output: Path, copy: bool, warn: Callable[[str], None]
+) -> tuple[list[str], dict[str, str], int]:
+    """What was moved, the links that were found (place and text), and the bytes."""
     files: list[str] = []
     found: dict[str, str] = {}
     total = 0
@@ -84,15 +83,19 @@ def _move(
                 take(source, place, facts, copy=copy)
                 files.append(target)
                 total += facts.st_size
+    return files, found, total
+
+
+def _make_links(links: Iterable[tuple[str, str]], *, output: Path) -> list[str]:
+    """Those that were made: of two for one place the first wins."""
     made = []
-    for target, text in (*links.items(), *found.items()):
+    for target, text in links:
         place = output / target
         if not os.path.lexists(place):
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(text)
             made.append(target)
-    drop_stray_links(made, output=output, warn=warn)
-    return Moved(files=tuple(sorted(files)), total_bytes=total)
+    return made
 
 
 def take(source: Path, place: Path, facts: os.stat_result, *, copy: bool) -> None:
