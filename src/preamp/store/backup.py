@@ -45,7 +45,10 @@ def make_backup(folder: DataFolder, target: Path) -> int:
     if target.exists():
         raise BackupError(f"{target} is there already; name another file")
     with scratch_folder(folder.run, BACKUP_PREFIX) as scratch:
-        names = _snapshot(folder, scratch)
+        try:
+            names = _snapshot(folder, scratch)
+        except (OSError, sqlite3.Error) as error:
+            raise BackupError(f"the data folder {folder.root} cannot be copied: {error}") from error
         partial = target.with_name(f"{target.name}.partial")
         if partial.exists():
             raise BackupError(f"{partial} is there already: another backup is writing it, or remove it")
