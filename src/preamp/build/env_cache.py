@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 
 from preamp.build.cache import branch_folder
+from preamp.build.logs import BuildLog
 from preamp.build.workspace import Workspace, give
 
 FOLDER = ".preamp/env-cache"
@@ -24,8 +25,9 @@ def env_cache_file(caches: Path, app_id: str, branch: str) -> Path:
     return branch_folder(caches, app_id, branch) / "environment.json"
 
 
-def restore(file: Path, workspace: Workspace, owner: tuple[int, int] | None) -> int:
-    """Lay the values out in the build's home; how many there are."""
+def restore(file: Path, workspace: Workspace, owner: tuple[int, int] | None, log: BuildLog) -> None:
+    """Lay the values out in the build's home."""
+    log.info("# Retrieving environment cache...")
     folder = workspace.home / FOLDER
     folder.mkdir(parents=True)
     try:
@@ -38,11 +40,20 @@ def restore(file: Path, workspace: Workspace, owner: tuple[int, int] | None) -> 
     for name, value in values.items():
         (folder / name).write_text(value, "utf-8")
     give(workspace.home, owner)
-    return len(values)
+    log.info(f"# Retrieved environment cache ({len(values)} values)")
 
 
-def save(file: Path, workspace: Workspace) -> tuple[int, str | None]:
-    """Keep what the build left; how many values, and a warning. The build's processes are dead."""
+def save(file: Path, workspace: Workspace, log: BuildLog) -> None:
+    """Keep what the build left. The build's processes are dead."""
+    log.info("# Starting environment caching...")
+    count, warning = _save(file, workspace)
+    if warning:
+        log.warning(warning)
+    log.info(f"# Environment caching completed ({count} values)")
+
+
+def _save(file: Path, workspace: Workspace) -> tuple[int, str | None]:
+    """How many values, and a warning."""
     values: dict[str, str] = {}
     size = 0
     folder = workspace.home / FOLDER
