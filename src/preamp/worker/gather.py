@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
+from preamp.build.threads import in_thread
 from preamp.model.jobs import Job, SourceUrlType
 from preamp.model.sources import SourceUrlError, parse_source
 from preamp.release.errors import ArchiveError
@@ -21,8 +20,6 @@ from preamp.worker.collect import collect
 from preamp.worker.fetch import fetch
 from preamp.worker.saving import SourceError
 from preamp.worker.steps import StepLog
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +35,7 @@ class Gatherer:
         limits = Limits(max_bytes=self.settings.max_release_bytes, max_files=self.settings.max_release_files)
         if job.source_url is None:
             found = await asyncio.to_thread(self._uploads, job)
-            warnings = await to_the_end(lambda: collect(found, output, blobs=self.blobs, limits=limits))
+            warnings = await in_thread(collect, found, output, blobs=self.blobs, limits=limits)
         else:
             warnings = await self._fetched(job, job.source_url, output, scratch, log, limits)
         for warning in warnings:
@@ -61,17 +58,6 @@ class Gatherer:
             return ()
         log.info(f"Fetched {archive.stat().st_size} bytes")
         try:
-            return (await to_the_end(lambda: unpack(archive, output, limits=limits))).warnings
+            return (await in_thread(unpack, archive, output, limits=limits)).warnings
         except ArchiveError as error:
             raise ArchiveError(f"{source.shown}: {error}") from error
-
-
-async def to_the_end(work: Callable[[], T]) -> T:
-    """Run in a thread and, when cancelled, wait until it is over: its folder is removed next."""
-    task = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        task.exception()
-        raise
