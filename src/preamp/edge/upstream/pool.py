@@ -130,6 +130,9 @@ class Pool:
                 except OSError as error:
                     raise UpstreamUnreachable(f"{origin.socket_path}: {error}") from error
                 else:
+                    # Else uvloop writes at the end of its turn, and the server waits meanwhile: 5 % less
+                    # requests. Over TCP it was the other way round.
+                    connection.transport.set_write_buffer_limits(high=0)
                     return connection
         reason: Exception | None = None
         for family, address in await self._policy.resolve(origin):
