@@ -237,3 +237,18 @@ def test_a_job_that_is_handed_back_at_any_moment_runs_again(tmp_path: Path) -> N
         assert preamp.fetch(app_id, "main") == (200, b"again")
     finally:
         preamp.stop()
+
+
+def test_a_worker_whose_dispatcher_fails_begins_anew(tmp_path: Path) -> None:
+    repository = new_repository(tmp_path / "git", {"index.html": "taken", "amplify.yml": STATIC_SPEC})
+    planted = tmp_path / "fails once"
+    folder = Path(__file__).parents[1] / "support" / "dead_dispatcher"
+    with running(tmp_path / "data", PYTHONPATH=str(folder), PREAMP_TEST_DISPATCHER=str(planted)) as preamp:
+        client = preamp.client()
+        app_id = client.create_app(name="x", repository=repository.url)["app"]["appId"]
+        client.create_branch(appId=app_id, branchName="main")
+        planted.touch()
+        client.start_job(appId=app_id, branchName="main", jobType="RELEASE")
+        assert wait_for_job(client, app_id, "main", "1")["summary"]["status"] == "SUCCEED"
+        assert not planted.exists()
+        assert "running jobs ended by itself: this process stops" in preamp.log()

@@ -85,6 +85,7 @@ class Follower:
         """Until cancelled."""
         loop = asyncio.get_running_loop()
         next_poll = 0.0
+        failing = False
         while True:
             value = self._signal.value if self._signal else None
             if value != self._heard or loop.time() >= next_poll:
@@ -92,8 +93,13 @@ class Follower:
                 next_poll = loop.time() + POLL_SECONDS
                 try:
                     await self.catch_up()
+                    failing = False
                 except AWAY as error:
                     _log.debug("the change log cannot be read: %s", error)
+                except Exception:  # noqa: BLE001 (servers run on as they are; the next look may do it)
+                    if not failing:
+                        _log.exception("changes cannot be followed")
+                    failing = True
             await asyncio.sleep(LOOK_SECONDS)
 
     async def catch_up(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from preamp.background import Background
 from preamp.build.errors import SandboxUnavailable
 from preamp.build.sandbox import Sandbox, probe
 from preamp.build.toolchain import Toolchains
@@ -47,7 +48,7 @@ class Machinery:
         stores: Stores,
         settings: Settings,
         heard: HeardChanges | None,
-        background: list[asyncio.Task[None]],
+        background: Background,
     ) -> None:
         self.host = host
         self._stores = stores
@@ -58,16 +59,16 @@ class Machinery:
     async def close(self) -> None:
         """Servers may finish what is under way."""
         await self.host.close(self._settings.drain_seconds)
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        if self._heard is not None:
-            self._heard.close()
-        self._stores.close()
+        try:
+            await self._background.end()
+        finally:
+            if self._heard is not None:
+                self._heard.close()
+            self._stores.close()
 
 
-async def open_machinery(settings: Settings, teller: UseTeller) -> Machinery:
-    """Raises ComputeError, SettingsError, SealError and OSError."""
+async def open_machinery(settings: Settings, teller: UseTeller, stop: asyncio.Event) -> Machinery:
+    """`stop` is set when it cannot go on. Raises ComputeError, SettingsError, SealError and OSError."""
     folder = DataFolder(settings.data)
     try:
         sandbox = await asyncio.to_thread(probe, insecure_no_sandbox=settings.insecure_no_sandbox)
@@ -95,13 +96,12 @@ async def open_machinery(settings: Settings, teller: UseTeller) -> Machinery:
     heard = listen_to_changes(settings)
     follower = Follower(stores.database, reader, host, heard or stores.database.bell)
     gauge = _Gauge(host)
-    background = [
-        asyncio.create_task(follower.keep_following()),
-        asyncio.create_task(_keep_idle_away(host, settings.compute_idle_seconds)),
-        asyncio.create_task(gauge.keep_measuring()),
-        asyncio.create_task(keep_written(folder.run, "compute", before=gauge.show)),
-        asyncio.create_task(_keep_logs_small(machine.places.logs)),
-    ]
+    background = Background(stop)
+    background.add("following changes", follower.keep_following())
+    background.add("stopping idle servers", _keep_idle_away(host, settings.compute_idle_seconds))
+    background.add("measuring", gauge.keep_measuring())
+    background.add("counting", keep_written(folder.run, "compute", before=gauge.show))
+    background.add("removing old logs", _keep_logs_small(machine.places.logs))
     return Machinery(host, stores, settings, heard, background)
 
 

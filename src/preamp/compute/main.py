@@ -26,7 +26,7 @@ async def run_compute(settings: Settings, *, ready: Callable[[], None], stop: as
     """
     folder = DataFolder(settings.data)
     lock = _only_host(folder)
-    opening = _Opening(settings)
+    opening = _Opening(settings, stop)
     door = Door(opening.host)
     opening.door = door
     try:
@@ -35,8 +35,10 @@ async def run_compute(settings: Settings, *, ready: Callable[[], None], stop: as
         opening.expect(folder.compute_known)
         await stop.wait()
         door.stop_giving()
-        await opening.close()
-        await door.close()
+        try:
+            await opening.close()
+        finally:
+            await door.close()
     finally:
         os.close(lock)
 
@@ -44,8 +46,9 @@ async def run_compute(settings: Settings, *, ready: Callable[[], None], stop: as
 class _Opening:
     """Everything that takes time and memory, when it is wanted for the first time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stop: asyncio.Event) -> None:
         self._settings = settings
+        self._stop = stop
         self.door: Door | None = None
         self._opened: asyncio.Task[Machinery] | None = None
 
@@ -71,7 +74,7 @@ class _Opening:
         from preamp.compute.machinery import open_machinery
 
         assert self.door is not None
-        return await open_machinery(self._settings, self.door)
+        return await open_machinery(self._settings, self.door, self._stop)
 
     async def close(self) -> None:
         if self._opened is not None and not self._opened.cancelled():

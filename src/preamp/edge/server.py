@@ -6,10 +6,12 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvicorn
 
+from preamp.background import Background
 from preamp.compute.client import ComputeClient
 from preamp.edge.app import EdgeApp
 from preamp.edge.compute import Servers
@@ -173,21 +175,17 @@ async def serve(
         ),
         ready=ready,
     )
-    tasks = [
-        asyncio.create_task(table.follow()),
-        asyncio.create_task(table.keep_small()),
-    ]
-    if access_log is not None:
-        tasks.append(asyncio.create_task(access_log.keep_flushing()))
-    if config.run is not None:
-        written = keep_written(config.run, "edge", before=lambda: tallies.show(PROCESS))
-        tasks.append(asyncio.create_task(written))
     try:
-        await server.serve_until(stop, sockets)
+        async with Background(stop) as background:
+            background.add("following changes", table.follow())
+            background.add("forgetting idle apps", table.keep_small())
+            if access_log is not None:
+                background.add("writing access logs", access_log.keep_flushing())
+            if config.run is not None:
+                show = partial(tallies.show, PROCESS)
+                background.add("counting", keep_written(config.run, "edge", before=show))
+            await server.serve_until(stop, sockets)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         if access_log is not None:
             access_log.close()
         await images.close()

@@ -179,6 +179,10 @@ class SiteTable:
                 if not self._away:
                     log.error("the database is away, serving what is known: %s", error)
                 self._away = True
+            except Exception:
+                if not self._away:
+                    log.exception("changes cannot be followed, serving what is known")
+                self._away = True
             await asyncio.sleep(self._poll_seconds)
 
     async def keep_small(self) -> None:

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable
 
+from preamp.background import Background
 from preamp.compute.client import ComputeClient
 from preamp.compute.messages import CONTROL_SOCKET
 from preamp.edge.server import EdgeConfig, serve
@@ -64,13 +65,13 @@ async def run_edge(
         skew_releases=settings.skew_releases,
         idle_app_seconds=settings.edge_idle_app_minutes * 60,
     )
-    shipping = asyncio.create_task(_keep_shipping(stores.access_logs)) if settings.blobs else None
     try:
-        await serve(config, [sock], stop, ready=ready)
+        async with Background(stop) as background:
+            if settings.blobs:
+                background.add("shipping access logs", _keep_shipping(stores.access_logs))
+            await serve(config, [sock], stop, ready=ready)
     finally:
-        if shipping is not None:
-            shipping.cancel()
-            await asyncio.gather(shipping, return_exceptions=True)
+        if settings.blobs:
             await asyncio.to_thread(ship_last, stores.access_logs)
         if heard is not None:
             heard.close()

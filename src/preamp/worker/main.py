@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable
 
+from preamp.background import Background
 from preamp.build import mounts
 from preamp.build.sandbox.probe import probe
 from preamp.build.workspace import sweep
@@ -100,26 +101,29 @@ async def run_worker(settings: Settings, *, ready: Callable[[], None], stop: asy
         listener = _listener(settings, folder, dispatcher)
         listener.start(loop)
         reach = Reach(settings.edge_hosts)
-        background = [
-            asyncio.create_task(keep_watch(database, liveness, dispatcher)),
-            asyncio.create_task(keep_fenced(liveness, dispatcher)),
-            asyncio.create_task(keep_written(folder.run, "worker", before=dispatcher.count)),
-            asyncio.create_task(while_leader(liveness, lambda: DomainWatch(database, reach).keep_watching())),
-            asyncio.create_task(while_leader(liveness, lambda: keep_clean(stores, settings, SteadyClock()))),
-            asyncio.create_task(
-                keep_house(database, stores.access_logs, access_log_days=settings.access_log_days)
-            ),
-        ]
-        background.append(asyncio.create_task(pictures.keep_taking()))
-        background.append(asyncio.create_task(unpacker.keep_unpacking()))
-        dispatch = asyncio.create_task(dispatcher.main())
-        ready()
-        await stop.wait()
-        dispatcher.drain(settings.drain_seconds)
-        await dispatch
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        async with Background(stop) as background:
+            for what, work in (
+                ("watching the other workers", keep_watch(database, liveness, dispatcher)),
+                ("fencing", keep_fenced(liveness, dispatcher)),
+                ("counting", keep_written(folder.run, "worker", before=dispatcher.count)),
+                (
+                    "watching domains",
+                    while_leader(liveness, lambda: DomainWatch(database, reach).keep_watching()),
+                ),
+                ("collecting", while_leader(liveness, lambda: keep_clean(stores, settings, SteadyClock()))),
+                (
+                    "housekeeping",
+                    keep_house(database, stores.access_logs, access_log_days=settings.access_log_days),
+                ),
+                ("taking pictures", pictures.keep_taking()),
+                ("unpacking caches", unpacker.keep_unpacking()),
+            ):
+                background.add(what, work)
+            dispatch = background.add("running jobs", dispatcher.main())
+            ready()
+            await stop.wait()
+            dispatcher.drain(settings.drain_seconds)
+            await dispatch
         listener.close(loop)
         liveness.leave()
     finally:

@@ -177,7 +177,7 @@ async def open_with_door(settings: Settings) -> tuple[Any, Door]:
         return found
 
     door = Door(host)
-    opened.append(await open_machinery(settings, door))
+    opened.append(await open_machinery(settings, door, asyncio.Event()))
     await door.open(DataFolder(settings.data).run / CONTROL_SOCKET)
     return opened[0], door
 
