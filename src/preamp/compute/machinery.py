@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from preamp.background import Background
 from preamp.build.errors import SandboxUnavailable
 from preamp.build.sandbox import Sandbox, probe
+from preamp.build.sandbox.orphans import kill_orphans
 from preamp.build.toolchain import Toolchains
 from preamp.compute.bundles import Bundles
 from preamp.compute.errors import ComputeError
@@ -131,6 +132,7 @@ async def machine_of(settings: Settings, folder: DataFolder, sandbox: Sandbox, *
 
 def _sweep(places: Places, memory: FactsMemory) -> None:
     """What hosts left that were killed; their servers died with them."""
+    kill_orphans()
     for folder in (places.bundles, places.work, places.sockets):
         remove_leftovers(folder)
     memory.sweep()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from preamp.build.sandbox.orphans import kill_orphans
 from preamp.engine.clock import SteadyClock
 from preamp.engine.deployments import expire_deployments
 from preamp.store.access_logs import AccessLogs
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 
 
 async def keep_house(database: Database, access_logs: AccessLogs, *, access_log_days: int) -> None:
-    """Fail deployments that were never started and delete old access logs, until cancelled."""
+    """Fail deployments that were never started, delete old access logs and kill what was left of sandboxes,
+    until cancelled."""
 
     clock = SteadyClock()
 
@@ -27,6 +29,8 @@ async def keep_house(database: Database, access_logs: AccessLogs, *, access_log_
         if failed:
             log.info("failed %s deployments that were not started in time", failed)
         access_logs.delete_before(now - access_log_days * DAY_MS)
+        for pid in kill_orphans():
+            log.info("killed the beginning of a sandbox, which nobody waited for: %s", pid)
 
     while True:
         try:

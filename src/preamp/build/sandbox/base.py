@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+MARK = "preamp"
+"""The name of the files in memory that our sandboxes are begun with."""
 FIRST_UID = 61000
 """With root, slot n builds as uid (and gid) 61000 + n, so that builds cannot touch each other's files.
 In the tier `landlock` the end of a build kills every process of that uid."""

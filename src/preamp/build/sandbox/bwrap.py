@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from preamp.build.errors import SandboxError
 from preamp.build.processes import kill_pidfd, wait_pidfd, wait_process
 from preamp.build.sandbox import cgroups, system
-from preamp.build.sandbox.base import FIRST_UID, Launch, Network, SandboxReport, Tier
+from preamp.build.sandbox.base import FIRST_UID, MARK, Launch, Network, SandboxReport, Tier
 
 INSIDE = PurePosixPath("/workspace")
 INSIDE_UID = 1000
@@ -214,7 +214,7 @@ class _Fds:
         return read, write
 
     def memory(self, data: bytes) -> int:
-        fd = os.memfd_create("preamp", os.MFD_CLOEXEC)
+        fd = os.memfd_create(MARK, os.MFD_CLOEXEC)
         self.for_child.append(fd)
         with open(fd, "wb", closefd=False) as file:
             file.write(data)
