@@ -146,6 +146,8 @@ class Run:
                 # An unfinished job of this branch, or control was away: that was no acknowledgement.
                 time.sleep(0.1)
                 continue
+            if "jobSummary" not in started:
+                continue  # to botocore a head whose body was cut by a kill is an answer without members
             with self.lock:
                 self.acknowledged[name].append(int(started["jobSummary"]["jobId"]))
                 self.count += 1

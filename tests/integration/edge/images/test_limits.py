@@ -340,4 +340,5 @@ def test_any_text_gets_an_answer(optimiser, query, accept):
 @given(url=st.text(max_size=30))
 def test_any_url_gets_an_answer(optimiser, url):
     answer = optimiser.ask(f"width=100&url={quote(url)}")
-    assert answer.status in {400, 404}
+    files = {name.strip("/") for name in optimiser.files}  # of other tests; Hypothesis finds their names
+    assert answer.status in {400, 404} or url.strip("/") in files
