@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from preamp.background import Background
 from preamp.build import mounts
-from preamp.build.sandbox.orphans import kill_orphans
 from preamp.build.sandbox.probe import probe
 from preamp.build.workspace import sweep
 from preamp.engine.clock import SteadyClock
@@ -163,8 +162,7 @@ def _only_worker(folder: DataFolder) -> int:
 
 
 def _sweep(folder: DataFolder) -> None:
-    """Remove what dead runs left; for folders the lock says that none is alive."""
-    kill_orphans()
+    """Remove work folders of dead runs; the lock says that none is alive."""
     for leftover in folder.workspaces.glob(f"{DEPLOY_PREFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     for leftover in sweep(build_folders(folder)):
