@@ -180,8 +180,7 @@ class Passage:
 
     def begin(self, head: bytes) -> None:
         connection = self._connection
-        self._begun_at = time.perf_counter()
-        self._route.used_at = time.monotonic()
+        self._begun_at = self._route.used_at = time.monotonic()
         self._route.way.pool.deadlines.add(self, PATIENCE_SECONDS, self._hand_over)
         self._visitor.on_leaving = connection.close
         connection.begin(head, head_only=self._scope["method"] == "HEAD", upgrade=False)
@@ -245,7 +244,7 @@ class Passage:
         known.tally.sent += known.sent
         line = self._prepared.line(known)
         if line is not None:
-            taken = time.perf_counter() - self._begun_at
+            taken = time.monotonic() - self._begun_at
             line.write(self._address, self._port, f"{taken:.3f}")
 
     def _hand_over(self) -> None:
